@@ -1,0 +1,151 @@
+"""The port between the core and the systems it reads: what an adapter is given and what it must give back.
+
+Adapters speak *raw records*, tables of native values, and know nothing of stages, rules or evidence.
+
+Terminology
+    record    what a system holds about one opportunity, raw: native field names and values
+    page      some records that share their columns, in the source's own order
+    complete  every record the source holds has been yielded; only then does `pull` end normally
+    broken    a record that cannot be told apart or taken apart; it is rejected, the rest goes on
+
+Not for: mapping native fields to ours (`syncd.mapping`) and deciding what an incomplete pull means (`syncd.pull`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
+
+
+class Missing(enum.Enum):
+    """The type of `MISSING`."""
+
+    MISSING = "missing"
+    """This record has no such field, which is not the same as an empty one: a JSON object without the key."""
+
+
+MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A record the adapter could not take apart.
+
+    Attributes:
+        place: Where it stands, for people: `line 17`, `row 4 of sheet Pipeline`.
+        reason: Why it was refused, for people. Holds no text of the record beyond its id.
+        id: The record's id where it could be read, else empty.
+    """
+
+    place: str
+    reason: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records that share their columns.
+
+    Attributes:
+        columns: Native field names, in the order of each row's values. The same tuple object for as long as the
+            columns do not change, so that the mapping is compiled once.
+        rows: One sequence of native values a record, as long as `columns`. Values are str, int, float, Decimal, bool,
+            None (empty), date, datetime, `MISSING`, or for a child component a list of dicts.
+        declared: The source itself lists its columns (a header, a sheet). False where they are only those seen so far,
+            as in JSON, so that a field that is absent here may still come.
+        text: Every value is a str, as in a CSV file.
+        first: The place of the first row, counted as the source's users count (a line, a row), for messages.
+        places: The place of each row, where they do not simply follow `first`; else empty.
+        broken: Records of this stretch that could not be taken apart.
+        notes: Things a person should know about this stretch that are not errors. Holds no text of records.
+        done: How far the pull has come and
+        total: of how much, in any one unit (bytes, records); 0 where the source cannot say. For progress only.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+    declared: bool = True
+    text: bool = False
+    first: int = 0
+    places: Sequence[int] = ()
+    broken: Sequence[Broken] = ()
+    notes: Sequence[str] = ()
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an adapter can do, as data; the core decides what follows from a lack.
+
+    Attributes:
+        write: It can change records.
+        incremental: `pull` honours a watermark.
+        place: How its users call a record's place: `line`, `row`, `record`.
+    """
+
+    write: bool = False
+    incremental: bool = False
+    place: str = "record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContext:
+    """What every adapter is told about the source it serves.
+
+    Attributes:
+        name: The source's name in the configuration.
+        folder: The folder of the configuration file; relative paths start there.
+        fields: The native fields the mapping uses, so that no other is asked for; empty means all.
+        options: The source's own settings, already validated against the adapter's `Settings`.
+    """
+
+    name: str
+    folder: Path
+    fields: frozenset[str] = field(default_factory=frozenset)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """One connected system.
+
+    An adapter is made by `create`, used for one run and then closed. It opens nothing before `pull`.
+    """
+
+    Settings: ClassVar[type[Any]]
+    """A `msgspec.Struct` (`forbid_unknown_fields=True`) of the settings a source of this kind takes."""
+
+    capabilities: ClassVar[Capabilities]
+
+    @classmethod
+    def create(cls, settings: Any, context: SourceContext) -> Adapter:
+        """Make the adapter of one source. Does no I/O.
+
+        Raises:
+            ConfigError: The settings contradict one another.
+        """
+        ...
+
+    def pull(self, since: str | None = None) -> AsyncIterator[Page]:
+        """Yield every record of the source, page by page, in an order that is the same each time.
+
+        Ending normally is the promise that the source was read whole.
+
+        Args:
+            since: A watermark from an earlier pull, for adapters that are `incremental`; None asks for everything.
+
+        Raises:
+            ConfigError: It has no such column, sheet or object as the configuration names, so that no retry helps.
+            SourceUnavailable: It cannot be reached or opened.
+            AuthFailed: It refuses the credentials.
+            SourceIncomplete: It ended early, was cut, or promised more than it gave.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections. Safe to call twice."""
+        ...
