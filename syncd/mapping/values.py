@@ -1,0 +1,224 @@
+"""Reading single values: what a cell means as text, number, day, time, yes/no or currency.
+
+Only what needs no guessing is read; everything else is `UNREADABLE`, which the rules report and never judge by
+(settled readings 14, 17 and 19).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+
+class Unreadable(enum.Enum):
+    """The type of `UNREADABLE`."""
+
+    UNREADABLE = "unreadable"
+    """The field holds something that is not of its type."""
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+PLACEHOLDERS: Final = frozenset({"", "tbd", "n/a", ".", "-"})
+"""Texts that people type into a field to leave it empty; one list for the whole tool."""
+
+_LONGEST_PLACEHOLDER: Final = max(map(len, PLACEHOLDERS))
+
+YES: Final = frozenset({"yes", "y", "true", "1"})
+NO: Final = frozenset({"no", "n", "false", "0"})
+
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
+_CURRENCY: Final = re.compile(r"[A-Za-z]{3}", re.ASCII)
+_LONGEST_NUMBER: Final = 40
+_LONGEST_DAY: Final = len("2026-11-23")
+_FAR: Final = 10**15
+"""Beyond this, no percentage is meant; a float would no longer hold it exactly."""
+
+Parse = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How one source writes its values.
+
+    Attributes:
+        business_zone: Decides which day a time belongs to.
+        source_zone: The zone of times without one.
+        date_formats: `strptime` formats tried after ISO 8601, in order.
+        decimal_mark, thousands_mark: As in `1.234,50`.
+        probability_scale: What a stored 1 means: `percent` 1 %, `fraction` 100 %.
+    """
+
+    business_zone: ZoneInfo
+    source_zone: ZoneInfo
+    date_formats: tuple[str, ...] = ()
+    decimal_mark: str = "."
+    thousands_mark: str = ""
+    probability_scale: str = "percent"
+
+    def text(self, value: Any) -> str | None:
+        """The trimmed text, or None when blank or a placeholder."""
+        if value.__class__ is not str:
+            value = plain_text(value)
+            if value is None:
+                return None
+        value = value.strip()
+        # Every placeholder is short, and most values are not.
+        return None if len(value) <= _LONGEST_PLACEHOLDER and value.lower() in PLACEHOLDERS else value
+
+    def number(self, value: Any) -> Decimal | None | Unreadable:
+        """A finite decimal number."""
+        if value.__class__ is not str and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+            return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else UNREADABLE
+        if (
+            value.__class__ is str
+            and self._plain_numbers
+            and _NUMBER.fullmatch(value)
+            and len(value) <= _LONGEST_NUMBER
+        ):
+            return Decimal(value)
+        text = self.text(value)
+        if text is None:
+            return None
+        if self.thousands_mark:
+            text = text.replace(self.thousands_mark, "")
+        if self.decimal_mark != ".":
+            text = text.replace(".", "x").replace(self.decimal_mark, ".")
+        if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+            return UNREADABLE
+        return Decimal(text)
+
+    def probability(self, value: Any) -> int | float | None | Unreadable:
+        """A percentage: `40`, `40 %`, `+40`, `4e1`; a fraction only where the mapping says so."""
+        text = self.text(value)
+        if text is None:
+            return None
+        percent = text.endswith("%")
+        number = self.number(text[:-1].rstrip() if percent else text)
+        if number is None or isinstance(number, Unreadable):
+            return UNREADABLE
+        if self.probability_scale == "fraction" and not percent:
+            number *= 100
+        if abs(number) > _FAR:
+            return UNREADABLE
+        return int(number) if number == number.to_integral_value() else float(number)
+
+    def day(self, value: Any) -> date | None | Unreadable:
+        """A day; a date with a time counts by its day in the business zone."""
+        moment = self._moment(value)
+        if isinstance(moment, datetime):
+            return _in_zone(moment, self.source_zone, self.business_zone).date()
+        return moment
+
+    def moment(self, value: Any) -> datetime | None | Unreadable:
+        """A time, in UTC; a day alone is its midnight in the source's zone."""
+        moment = _plain_moment(value) or self._moment(value)
+        if isinstance(moment, datetime):
+            return _in_zone(moment, self.source_zone, UTC)
+        if isinstance(moment, date):
+            midnight = datetime(moment.year, moment.month, moment.day, tzinfo=self.source_zone)
+            return _in_zone(midnight, self.source_zone, UTC)
+        return moment
+
+    def yes_no(self, value: Any) -> bool | None | Unreadable:
+        """yes/no, y/n, true/false, 1/0, in any case."""
+        text = self.text(value)
+        if text is None:
+            return None
+        word = text.lower()
+        if word in YES:
+            return True
+        return False if word in NO else UNREADABLE
+
+    def currency(self, value: Any) -> str | None | Unreadable:
+        """A three-letter code of ISO 4217, in capitals."""
+        text = self.text(value)
+        if text is None:
+            return None
+        return text.upper() if _CURRENCY.fullmatch(text) else UNREADABLE
+
+    def _moment(self, value: Any) -> date | None | Unreadable:
+        if isinstance(value, datetime):
+            # A spreadsheet keeps a day as its midnight without a zone; that is a day, not a time.
+            return value.date() if value.tzinfo is None and value.time() == datetime.min.time() else value
+        if isinstance(value, date):
+            return value
+        if value is not None and value.__class__ is not str:
+            return UNREADABLE
+        text = self.text(value)
+        if text is None:
+            return None
+        # Trying to read a time as a day costs an exception; the length tells them apart.
+        iso = date.fromisoformat if len(text) <= _LONGEST_DAY else datetime.fromisoformat
+        for read in (iso, *self._formats):
+            try:
+                return read(text)
+            except ValueError:
+                continue
+        return UNREADABLE
+
+    @cached_property
+    def _plain_numbers(self) -> bool:
+        return not self.thousands_mark and self.decimal_mark == "."
+
+    @cached_property
+    def _formats(self) -> tuple[Callable[[str], date], ...]:
+        return tuple(_by_format(one) for one in self.date_formats)
+
+
+def _plain_moment(value: Any) -> datetime | None:
+    """A time in ISO 8601 as nearly every source writes it, read without looking for anything else."""
+    if value.__class__ is str and len(value) > _LONGEST_DAY:
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return None
+
+
+def _by_format(pattern: str) -> Callable[[str], date]:
+    timed = any(mark in pattern for mark in ("%H", "%I", "%X", "%c", "%T"))
+
+    def read(text: str) -> date:
+        # Zones, where the format has none, are the source's; `_in_zone` adds them.
+        moment = datetime.strptime(text, pattern)  # noqa: DTZ007
+        return moment if timed else moment.date()
+
+    return read
+
+
+def _in_zone(moment: datetime, source: ZoneInfo, target: Any) -> datetime:
+    aware = moment.replace(tzinfo=source) if moment.tzinfo is None else moment
+    if aware.tzinfo is target:
+        return aware
+    try:
+        return aware.astimezone(target)
+    except OverflowError:
+        # The first and the last day of the calendar have no neighbour to be moved to.
+        return aware
+
+
+def plain_text(value: Any) -> str | None:
+    """A value of a typed source as the text it would be in a file."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < _FAR else repr(value)
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value() and abs(value) < _FAR:
+        return str(int(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
