@@ -1,0 +1,83 @@
+"""The weighted pipeline: what the records claim, what the evidence proves, what it leaves possible.
+
+Amounts are added up by currency and percentages first and multiplied once at the end, so that sums are exact and a
+record costs one addition. Figures follow settled reading 10.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from syncd.model import NO_CURRENCY, Opportunity, Weighted
+from syncd.process import Process
+
+_CENT: Final = Decimal("0.01")
+_Share = int | float
+
+
+class Pipeline:
+    """Adds up opportunities.
+
+    Attributes:
+        no_amount: Records that would count but carry no readable amount.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._sums: dict[tuple[str, _Share, int, int, bool], Decimal] = {}
+        self.no_amount = 0
+
+    def add(self, opportunity: Opportunity, proven: int | None, possible: int | None) -> None:
+        """Count one opportunity, if it belongs in the pipeline.
+
+        Args:
+            opportunity: As last read.
+            proven: Its proven column.
+            possible: Its possible column.
+        """
+        share = recorded_share(self._process, opportunity)
+        if share is None or proven is None or possible is None:
+            return
+        amount = opportunity.amount
+        if amount is None:
+            self.no_amount += 1
+            return
+        key = (opportunity.currency or NO_CURRENCY, share, proven, possible, amount < 0)
+        self._sums[key] = self._sums.get(key, Decimal(0)) + amount
+
+    def totals(self) -> dict[str, Weighted]:
+        """The sums by currency, in the order of their codes."""
+        zero = Decimal(0)
+        sums: dict[str, dict[str, Decimal]] = {}
+        for (currency, share, proven, possible, _), amount in self._sums.items():
+            row = sums.setdefault(currency, dict.fromkeys(Weighted.__struct_fields__, zero))
+            recorded = weighted(amount, share)
+            backed = weighted(amount, self._process.weight(proven))
+            row["recorded"] += recorded
+            row["proven"] += backed
+            row["possible"] += weighted(amount, self._process.weight(possible))
+            row["over_stated"] += max(recorded - backed, zero)
+            row["under_stated"] += max(backed - recorded, zero)
+        return {
+            currency: Weighted(**{name: money(amount) for name, amount in sums[currency].items()})
+            for currency in sorted(sums)
+        }
+
+
+def recorded_share(process: Process, opportunity: Opportunity) -> _Share | None:
+    """The percentage a record weighs by what it says itself; None where it does not count in the pipeline."""
+    index = process.stage_index.get(opportunity.stage or "")
+    if index is None or opportunity.status == "lost" or not process.in_pipeline(index):
+        return None
+    return process.weight(index) if opportunity.probability is None else opportunity.probability
+
+
+def weighted(amount: Decimal, share: _Share) -> Decimal:
+    """An amount times a percentage."""
+    return amount * Decimal(str(share)) / 100
+
+
+def money(amount: Decimal) -> str:
+    """A decimal string with two places, without an exponent."""
+    return f"{amount.quantize(_CENT):f}"
