@@ -1,0 +1,274 @@
+"""The life of each discrepancy: opened by one run, closed by another, opened again when it comes back.
+
+Each stretch is one row that is never changed back, so that "who was in breach when" can be answered for any past day.
+Whether a discrepancy is new, unchanged, reopened or fixed follows from the runs that opened and closed it, so a run
+that only repeats the last one changes nothing and says the same.
+
+Not for: finding discrepancies (`syncd.judge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
+
+from syncd.model import Discrepancy, DiscrepancyBody, State
+from syncd.store.bulk import insert_rows
+from syncd.store.schema import KEY_BITS, discrepancy, discrepancy_past, run, snapshot
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Discrepancy).decode
+_CHUNK: Final = 1_000
+
+
+class Undecided(Protocol):
+    """What the judge says of one record, as far as the ledger asks: a `Verdict` is one."""
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Rules that were due and could not be decided."""
+        ...
+
+
+class Judged(NamedTuple):
+    """What the judge found for one record.
+
+    Attributes:
+        bodies: By rule.
+        verdict: Asked only when a discrepancy is gone, whether its rule could still be decided.
+        lost: The record is lost, so that nearly no rule judges it.
+    """
+
+    key: int
+    bodies: Mapping[str, DiscrepancyBody]
+    verdict: Undecided
+    lost: bool = False
+
+
+class DiscrepancyLedger:
+    """Writes the discrepancies of one source and one run. Records come in the order of their keys.
+
+    Attributes:
+        states: How many are new, unchanged, reopened and fixed.
+    """
+
+    def __init__(
+        self, connection: Connection, *, source_id: int, seq: int, last_judged: int | None, rules: Sequence[str]
+    ) -> None:
+        """Args: rules, those this run judges; the life of all others stands still."""
+        self._connection = connection
+        self._seq = seq
+        self._last = last_judged
+        self._rules = frozenset(rules)
+        self._low = source_id << KEY_BITS
+        self._high = (source_id + 1) << KEY_BITS
+        self.states: dict[State, int] = {"new": 0, "unchanged": 0, "reopened": 0, "fixed": 0}
+        own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high)
+        self._empty = connection.execute(select(discrepancy.c.key).where(own).limit(1)).first() is None
+
+    def merge(self, judged: Sequence[Judged]) -> None:
+        """Bring the lives of some records up to date."""
+        if not judged:
+            return
+        before = self._stretches(judged[0].key, judged[-1].key)
+        opened: list[tuple[Any, ...]] = []
+        changed: list[dict[str, Any]] = []
+        closed: list[dict[str, Any]] = []
+        for one in judged:
+            stretches = before.get(one.key, {})
+            for rule, body in one.bodies.items():
+                self._open(one.key, rule, _encode(body).decode(), stretches.get(rule, ()), opened, changed)
+            for rule, rows in stretches.items():
+                if rule not in one.bodies and rule in self._rules:
+                    ended = "undecidable" if rule in one.verdict.unknown else "lost" if one.lost else "fixed"
+                    self._close(rows[-1], ended, closed)
+        self._write(opened, changed, closed)
+
+    def finish(self) -> None:
+        """Close what belongs to records that went, and to records the source no longer has."""
+        present = select(snapshot.c.key).where(snapshot.c.key == discrepancy.c.key, snapshot.c.gone_run.is_(None))
+        own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high, discrepancy.c.rule.in_(self._rules))
+        open_or_ours = or_(discrepancy.c.closed_run.is_(None), discrepancy.c.closed_run == self._seq)
+        left = select(discrepancy).where(own, open_or_ours, ~present.exists())
+        closed: list[dict[str, Any]] = []
+        for row in self._connection.execute(left):
+            self._close(row, "gone", closed)
+        self._write([], [], closed)
+
+    def _open(
+        self,
+        key: int,
+        rule: str,
+        body: str,
+        rows: Sequence[Row[Any]],
+        opened: list[tuple[Any, ...]],
+        changed: list[dict[str, Any]],
+    ) -> None:
+        current = rows[-1] if rows and rows[-1].closed_run is None else None
+        if current is None:
+            first = rows[0].first_run if rows else self._seq
+            opened.append((key, rule, self._seq, first, body))
+            self.states["reopened" if rows else "new"] += 1
+            return
+        if current.body != body:
+            changed.append({"at": key, "of": rule, "since": current.opened_run, "body": body, "was": current.body})
+        self.states[_state(current.opened_run, current.first_run, self._seq)] += 1
+
+    def _close(self, row: Row[Any], ended: str, closed: list[dict[str, Any]]) -> None:
+        if row.closed_run is None:
+            closed.append(
+                {"at": row.key, "of": row.rule, "since": row.opened_run, "closed_run": self._seq, "ended": ended,
+                 "last_run": self._last or row.opened_run}
+            )  # fmt: skip
+        if row.closed_run in (None, self._seq):
+            self.states["fixed"] += 1
+
+    def _stretches(self, first: int, last: int) -> dict[int, dict[str, list[Row[Any]]]]:
+        if self._empty:
+            return {}
+        between = select(discrepancy).where(discrepancy.c.key >= first, discrepancy.c.key <= last)
+        found: dict[int, dict[str, list[Row[Any]]]] = {}
+        for row in self._connection.execute(between.order_by(discrepancy.c.key, discrepancy.c.opened_run)):
+            found.setdefault(row.key, {}).setdefault(row.rule, []).append(row)
+        return found
+
+    def _write(
+        self, opened: list[tuple[Any, ...]], changed: list[dict[str, Any]], closed: list[dict[str, Any]]
+    ) -> None:
+        this = and_(
+            discrepancy.c.key == bindparam("at"),
+            discrepancy.c.rule == bindparam("of"),
+            discrepancy.c.opened_run == bindparam("since"),
+        )
+        insert_rows(self._connection, discrepancy, ("key", "rule", "opened_run", "first_run", "body"), opened)
+        if changed:
+            self._remember(changed)
+            self._connection.execute(update(discrepancy).where(this).values(body=bindparam("body")), changed)
+        if closed:
+            end = (
+                update(discrepancy)
+                .where(this)
+                .values(closed_run=bindparam("closed_run"), ended=bindparam("ended"), last_run=bindparam("last_run"))
+            )
+            self._connection.execute(end, closed)
+
+    def _remember(self, changed: list[dict[str, Any]]) -> None:
+        """Keep what was said until now, unless it was this very run, made once more, that said it."""
+        past = discrepancy_past.c
+        ours = select(past.key, past.rule).where(
+            past.key >= changed[0]["at"], past.key <= changed[-1]["at"], past.until_run == self._seq
+        )
+        kept = {(key, rule) for key, rule in self._connection.execute(ours)}
+        said = [(one["at"], one["of"], self._seq, one.pop("was")) for one in changed]
+        earlier = [
+            row for row, one in zip(said, changed, strict=True) if one["since"] < self._seq and row[:2] not in kept
+        ]
+        insert_rows(self._connection, discrepancy_past, ("key", "rule", "until_run", "body"), earlier)
+
+
+class DiscrepancyReader:
+    """Reads the discrepancies as of a run, which need not be the last."""
+
+    def __init__(self, connection: Connection, *, seq: int, rules: Sequence[str], sources: Sequence[int]) -> None:
+        """Args: rules and sources, those the run judged; of others it says nothing."""
+        self._connection = connection
+        self._seq = seq
+        self._rules = list(rules)
+        self._sources = sorted(sources)
+        self._days: dict[int, str] = {}
+
+    def open(self) -> Iterator[Discrepancy]:
+        """Those that were there after the run, record by record, in the order the records were first read."""
+        for row, state in self._open_rows():
+            yield self._read(row, state, last=self._seq)
+
+    def open_raw(self) -> Iterator[bytes]:
+        """The same as `open`, each as its JSON object, without taking the stored text apart."""
+        for row, state in self._open_rows():
+            first, last = self._day(row.first_run), self._day(self._seq)
+            life = f',"state":"{state}","first_seen":"{first}","last_seen":"{last}","ended":""}}'
+            yield f"{row.body[:-1]}{life}".encode()
+
+    def closed(self) -> Iterator[Discrepancy]:
+        """Those that this run no longer found."""
+        for source_id in self._sources:
+            ended = select(discrepancy).where(
+                discrepancy.c.closed_run == self._seq,
+                discrepancy.c.rule.in_(self._rules),
+                discrepancy.c.key >= source_id << KEY_BITS,
+                discrepancy.c.key < (source_id + 1) << KEY_BITS,
+            )
+            for row in self._connection.execute(ended.order_by(discrepancy.c.key, discrepancy.c.rule)):
+                yield self._read(row, "fixed", last=row.last_run, ended=row.ended)
+
+    def _open_rows(self) -> Iterator[tuple[Row[Any], State]]:
+        there = and_(
+            discrepancy.c.opened_run <= self._seq,
+            or_(discrepancy.c.closed_run.is_(None), discrepancy.c.closed_run > self._seq),
+            discrepancy.c.rule.in_(self._rules),
+        )
+        columns = self._columns()
+        for source_id in self._sources:
+            key, rule = source_id << KEY_BITS, ""
+            high = (source_id + 1) << KEY_BITS
+            page = select(*columns).where(
+                or_(
+                    discrepancy.c.key > bindparam("key"),
+                    and_(discrepancy.c.key == bindparam("key"), discrepancy.c.rule > bindparam("rule")),
+                ),
+                # The lower bound once more, plainly, so that every database sees that the primary key serves.
+                discrepancy.c.key >= bindparam("key"),
+                discrepancy.c.key < high,
+                there,
+            )
+            page = page.order_by(discrepancy.c.key, discrepancy.c.rule).limit(_CHUNK)
+            while rows := self._connection.execute(page, {"key": key, "rule": rule}).all():
+                key, rule = rows[-1].key, rows[-1].rule
+                for row in rows:
+                    yield row, _state(row.opened_run, row.first_run, self._seq)
+
+    def _columns(self) -> list[ColumnElement[Any]]:
+        """A row's columns, its body as the run said it; only for earlier runs is there anything to look up."""
+        newest = self._connection.execute(select(func.max(run.c.seq)).where(run.c.state == "finished")).scalar()
+        if newest is None or newest <= self._seq:
+            return list(discrepancy.c)
+        past = discrepancy_past.c
+        same = and_(past.key == discrepancy.c.key, past.rule == discrepancy.c.rule, past.until_run > self._seq)
+        own = or_(discrepancy.c.closed_run.is_(None), past.until_run < discrepancy.c.closed_run)
+        then = select(past.body).where(same, own).order_by(past.until_run).limit(1).scalar_subquery()
+        others = [column for column in discrepancy.c if column.name != "body"]
+        return [*others, func.coalesce(then, discrepancy.c.body).label("body")]
+
+    def _read(self, row: Row[Any], state: State, *, last: int, ended: str = "") -> Discrepancy:
+        body = _decode(row.body)
+        days = {"first_seen": self._day(row.first_run), "last_seen": self._day(last)}
+        return msgspec.structs.replace(body, state=state, ended=ended, **days)
+
+    def _day(self, seq: int) -> str:
+        if seq not in self._days:
+            found: date | None = self._connection.execute(select(run.c.as_of).where(run.c.seq == seq)).scalar()
+            self._days[seq] = found.isoformat() if found else ""
+        return self._days[seq]
+
+
+def stretches_of(connection: Connection, key: int) -> list[Row[Any]]:
+    """Every stretch of one record, oldest first."""
+    own = select(discrepancy).where(discrepancy.c.key == key)
+    return list(connection.execute(own.order_by(discrepancy.c.opened_run, discrepancy.c.rule)))
+
+
+def open_count(connection: Connection) -> int:
+    """How many discrepancies are open now."""
+    return connection.execute(
+        select(func.count()).select_from(discrepancy).where(discrepancy.c.closed_run.is_(None))
+    ).scalar_one()
+
+
+def _state(opened: int, first: int, seq: int) -> State:
+    if opened < seq:
+        return "unchanged"
+    return "new" if first == opened else "reopened"

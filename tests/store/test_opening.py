@@ -1,0 +1,183 @@
+"""Opening the store: migrations, other people's databases, locks and full disks."""
+
+import importlib
+import pkgutil
+import socket
+from importlib.resources import files
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import select, text
+
+from syncd.errors import ConfigError, StoreBusy, StoreFailed
+from syncd.store import open_store
+from syncd.store.engine import HEAD
+from syncd.store.migrations import versions
+from syncd.store.schema import metadata, run
+
+
+def run_sql(url, *statements):
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_fresh_database_gets_every_table(store):
+    """Opening a database that holds nothing makes the newest schema, which is exactly what the code expects."""
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+
+    assert differences == []
+    assert version == HEAD
+
+
+def test_head_is_the_newest_migration():
+    """The version the code asks for is the newest file among the migrations, and they form one chain."""
+    names = sorted(one.name for one in pkgutil.iter_modules([str(files(versions))]))
+    modules = [importlib.import_module(f"{versions.__name__}.{name}") for name in names]
+
+    assert modules[-1].revision == HEAD
+    assert [one.down_revision for one in modules] == [None, *(one.revision for one in modules[:-1])]
+    assert all(name.startswith(one.revision) for name, one in zip(names, modules, strict=True))
+
+
+def test_opening_again_keeps_what_is_there(database_url):
+    """A second opening changes nothing."""
+    open_store(database_url).close()
+    run_sql(database_url, "INSERT INTO source (name, next_number, records) VALUES ('crm', 0, 7)")
+
+    again = open_store(database_url)
+    with again.read() as connection:
+        records = connection.execute(text("SELECT records FROM source")).scalar_one()
+    again.close()
+
+    assert records == 7
+
+
+def test_a_newer_schema_is_refused(database_url, store):
+    """A database that a newer version wrote is left alone, and the error says why."""
+    store.close()
+    run_sql(database_url, "UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreFailed, match="newer version of syncd"):
+        open_store(database_url)
+
+
+def test_somebody_else_s_tables_are_refused(database_url):
+    """A database with another program's table of the same name is left alone."""
+    run_sql(database_url, "CREATE TABLE snapshot (id INTEGER)")
+
+    with pytest.raises(StoreFailed, match="not syncd's"):
+        open_store(database_url)
+
+
+def test_a_migration_that_fails_leaves_nothing(database_url):
+    """Either all of the schema is there or nothing of it, and the cause is told."""
+    run_sql(database_url, "CREATE TABLE rejection (id INTEGER)")
+
+    with pytest.raises(StoreFailed, match="rejection"):
+        open_store(database_url)
+
+    engine = sqlalchemy.create_engine(database_url)
+    assert sqlalchemy.inspect(engine).get_table_names() == ["rejection"]
+    engine.dispose()
+
+
+def test_a_held_database_is_busy(database_url, store):
+    """While another process writes, a write waits and then says that the database is in use."""
+    other = open_store(database_url, busy_seconds=0.2)
+    with store.write() as connection:
+        connection.execute(text("INSERT INTO source (name, next_number, records) VALUES ('crm', 0, 0)"))
+        with pytest.raises(StoreBusy), other.write() as second:
+            second.execute(text("SELECT 1"))
+    with other.write() as second:
+        second.execute(text("UPDATE source SET records = 1"))
+    other.close()
+
+
+def test_reading_needs_no_lock(database_url, store):
+    """While a run writes, others read what was there before it."""
+    other = open_store(database_url, busy_seconds=0.2)
+    with store.write() as connection:
+        connection.execute(text("INSERT INTO source (name, next_number, records) VALUES ('crm', 0, 0)"))
+        with other.read() as second:
+            seen = second.execute(text("SELECT count(*) FROM source")).scalar_one()
+    other.close()
+
+    assert seen == 0
+
+
+def test_a_write_that_fails_is_undone(store):
+    """An error in the middle of a write leaves nothing of it."""
+
+    def insert_and_fail():
+        with store.write() as connection:
+            connection.execute(text("INSERT INTO source (name, next_number, records) VALUES ('crm', 0, 0)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        insert_and_fail()
+
+    with store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM source")).scalar_one() == 0
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    """A file that is something else is refused with a sentence."""
+    (tmp_path / "store.db").write_bytes(b"id,stage\n1,prospect\n" * 100)
+
+    with pytest.raises(StoreFailed, match="not a database"):
+        open_store(f"sqlite:///{tmp_path}/store.db")
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    """A SQLite file in a folder that does not exist cannot be opened."""
+    with pytest.raises(StoreFailed, match="unable to open"):
+        open_store(f"sqlite:///{tmp_path}/no/store.db")
+
+
+def test_a_server_that_refuses():
+    """A server that does not answer may answer later."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    with pytest.raises(StoreBusy):
+        open_store(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none")
+
+
+@pytest.mark.postgresql
+def test_a_database_that_is_not_there(postgresql_url):
+    """A server without the named database is no reason to wait."""
+    with pytest.raises(StoreFailed, match="does not exist"):
+        open_store(postgresql_url.replace("/test_", "/absent_"))
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mystery://here/there"])
+def test_a_url_that_means_nothing(url):
+    """A URL that names no database is the configuration's fault."""
+    with pytest.raises(ConfigError, match="database"):
+        open_store(url)
+
+
+def test_a_full_disk_undoes_the_write(tmp_path):
+    """When the database cannot grow the write fails with a sentence, and what was there stays readable."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    statement = text("INSERT INTO layout (digest, evidence) VALUES (:digest, :evidence)")
+    with store.write() as connection:
+        connection.execute(statement, {"digest": "kept", "evidence": "x"})
+        connection.exec_driver_sql("PRAGMA max_page_count = 40")
+
+    rows = [{"digest": str(number), "evidence": "x" * 10_000} for number in range(100)]
+    with pytest.raises(StoreFailed, match="full"), store.write() as connection:
+        connection.execute(statement, rows)
+
+    with store.read() as connection:
+        assert connection.execute(text("SELECT digest FROM layout")).scalars().all() == ["kept"]
+        assert connection.execute(select(run.c.seq)).all() == []
+    store.close()
