@@ -1,0 +1,316 @@
+"""The composition root: turns a configuration into the parts of a run. The one place that looks up adapters.
+
+Everything that can be wrong before a source is opened is found here, all of it at once.
+
+Not for: making the run (`syncd.run`) or talking to people (`syncd.cli`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from syncd.adapter import Adapter, SourceContext
+from syncd.config import Settings, SourceSettings, load_config, validate_options
+from syncd.coverage import PhraseCoverage, load_coverage
+from syncd.errors import ConfigError, Problem, UsageError
+from syncd.judge import ExtraRule
+from syncd.mapping import Mapper, Mapping, load_mapping
+from syncd.mapping.values import Reading
+from syncd.plan import WriteRights
+from syncd.policy import Policy, check_policy, did_you_mean
+from syncd.process import Process, load_process
+from syncd.pull import Source
+from syncd.rules import RuleInfo, catalogue
+from syncd.rules.custom import CustomRuleSpec, compile_custom
+from syncd.run import Assignment
+from syncd.secrets import resolve
+from syncd.store import Store, open_store
+
+DEFAULT_CONFIGS: Final = ("syncd.toml", "config.example.toml")
+"""Configuration files looked for in the current folder, the first hit wins."""
+
+DEFAULT_PROCESS: Final = "mssp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """A configuration with everything it names, checked and ready.
+
+    Attributes:
+        settings: As written.
+        policy: Of the file, narrowed by the command line.
+        infos: The catalogue of this process, own rules included, by code.
+        sources: Those the command asked for.
+        extra: The company's own rules, compiled.
+        digest: Identifies whatever decides what the rules say of the same records.
+    """
+
+    settings: Settings
+    process: Process
+    policy: Policy
+    infos: dict[str, RuleInfo]
+    sources: tuple[Source, ...]
+    extra: tuple[ExtraRule, ...]
+    digest: str
+
+    def open_store(self) -> Store:
+        """Open the configured database."""
+        password = self.settings.database_password
+        value = None if password is None else resolve(password, folder=self.settings.folder).reveal()
+        return open_store(self.settings.database, password=value)
+
+    def assignment(
+        self, command: str, *, today: date, pinned: bool, plan: bool = False, unsafe: bool = False
+    ) -> Assignment:
+        """What a run of this configuration is to do.
+
+        Args:
+            command: The command that asks for it.
+            today: The day to judge by.
+            pinned: The day was given on the command line.
+            plan: A plan is to be made as well.
+            unsafe: Unsafe changes were asked for.
+        """
+        return Assignment(
+            command=command,
+            process=self.process,
+            policy=self.policy,
+            sources=self.sources,
+            today=today,
+            pinned=pinned,
+            timezone=self.settings.timezone.key,
+            extra=self.extra,
+            digest=self.digest,
+            rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
+        )
+
+    def _rights(self, source: Source, *, unsafe: bool) -> WriteRights:
+        write = source.mapper.mapping.write
+        return WriteRights(
+            source=source.name,
+            mode=self.settings.sources[source.name].write,
+            adapter_writes=source.adapter.capabilities.write,
+            fields=frozenset(write.fields),
+            na_probability=write.na_probability is not None,
+            unsafe=unsafe,
+            builtin=frozenset(self.infos) - {rule.code for rule in self.extra},
+        )
+
+
+def find_config(given: Path | None) -> Path:
+    """The configuration file: the one given, else the first default that exists.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if given is not None:
+        return given
+    for name in DEFAULT_CONFIGS:
+        if Path(name).is_file():
+            return Path(name)
+    raise UsageError(
+        f"there is no {' and no '.join(DEFAULT_CONFIGS)} here; `syncd init` writes one, `-c FILE` names one"
+    )
+
+
+def load_workspace(
+    path: Path,
+    *,
+    only: Sequence[str] = (),
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+) -> Workspace:
+    """Load a configuration and everything it names.
+
+    Args:
+        path: The configuration file.
+        only: Names of the sources wanted; empty means all.
+        select: Selectors of the command line, in place of the configured ones.
+        ignore: Selectors of the command line, on top of the configured ones.
+
+    Raises:
+        ConfigError: Anything in the configuration, the process, a mapping or an own rule is wrong; holds all of it.
+        UsageError: The command line names a source that is not configured.
+    """
+    settings = load_config(path)
+    if unknown := [name for name in only if name not in settings.sources]:
+        near, known = did_you_mean(unknown[0], settings.sources), ", ".join(settings.sources)
+        raise UsageError(f"--source: there is no source {unknown[0]!r}{near}; configured: {known}")
+    process = find_process(settings.process, settings.folder)
+    problems: list[Problem] = []
+    extra, infos = _own_rules(settings, process, problems)
+    problems += check_policy(settings.policy, set(infos), file=str(settings.file), locate=settings.locate)
+    problems += check_policy(Policy(select=tuple(select) or ("ALL",), ignore=tuple(ignore)), set(infos))
+    policy = settings.policy.narrowed(select, ignore)
+    if not problems:
+        problems += check_policy(policy, set(infos))
+    made = [_source(settings, one, process, problems) for one in settings.sources.values()]
+    if problems:
+        raise ConfigError(*problems)
+    sources = tuple(one for one in made if one is not None and (not only or one.name in only))
+    return Workspace(
+        settings=settings,
+        process=process,
+        policy=policy,
+        infos=infos,
+        sources=sources,
+        extra=extra,
+        digest=_digest(settings, process, policy, sources),
+    )
+
+
+def find_process(name: str, folder: Path) -> Process:
+    """Load a process by its name in `mappings/`, the configuration's own folder first, or by its path.
+
+    Raises:
+        ConfigError: There is none, or it cannot work.
+    """
+    if name.endswith(".toml") or "/" in name:
+        return load_process(folder / name)
+    for place in mapping_folders(folder):
+        if (place / f"{name}.toml").is_file():
+            return load_process(place / f"{name}.toml")
+    raise ConfigError(Problem(message=f"process: there is no process {name!r}; name one in mappings/ or give a path"))
+
+
+def coverage_of(process: Process, folder: Path) -> tuple[PhraseCoverage, ...] | None:
+    """Which phrase of the chart is checked by which rule; None for a process without such a table."""
+    for place in mapping_folders(folder):
+        if (path := place / f"{process.name}-coverage.toml").is_file():
+            return load_coverage(path, process)
+    return None
+
+
+def mapping_folders(folder: Path) -> tuple[Path, ...]:
+    """Where names of mappings and processes are looked up: beside the configuration first, then what syncd ships."""
+    return (folder / "mappings", Path(str(files("mappings"))))
+
+
+def known_adapters() -> dict[str, EntryPoint]:
+    """Every installed adapter, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group="syncd.adapters"))}
+
+
+def _own_rules(
+    settings: Settings, process: Process, problems: list[Problem]
+) -> tuple[tuple[ExtraRule, ...], dict[str, RuleInfo]]:
+    infos = {info.code: info for info in catalogue(process)}
+    specs = [
+        CustomRuleSpec(
+            code=one.code,
+            severity=settings.policy.severity_of(one.code, one.severity),
+            message=one.message,
+            condition=one.condition,
+            field=one.field,
+            phrase=one.phrase,
+            fix_safety=settings.policy.grade_of(one.code, one.fix.safety) if one.fix else None,
+            fix_set=one.fix.set if one.fix else {},
+            file=str(settings.file),
+            line=one.condition_line,
+            rule_line=one.line,
+        )
+        for one in settings.custom_rules
+    ]
+    for spec in specs:
+        infos[spec.code] = RuleInfo(
+            code=spec.code,
+            severity=spec.severity,
+            title=spec.message,
+            phrases=(spec.phrase,) if spec.phrase else (),
+            evidence="the condition's variables",
+            what=f"Fires where this holds:\n\n    {spec.condition}",
+            why=f"A rule of the company's own, written in {settings.file} at line {spec.rule_line}.",
+            example="See the condition.",
+            fix=f"{spec.fix_safety}: sets {', '.join(spec.fix_set)}" if spec.fix_safety else "None.",
+        )
+    if not specs:
+        return (), infos
+    try:
+        return tuple(compile_custom(specs, process)), infos
+    except ConfigError as error:
+        problems += error.problems
+        return (), infos
+
+
+def _source(settings: Settings, given: SourceSettings, process: Process, problems: list[Problem]) -> Source | None:
+    adapters = known_adapters()
+    entry = adapters.get(given.adapter)
+    if entry is None:
+        near, known = did_you_mean(given.adapter, adapters), ", ".join(adapters)
+        message = f"adapter: there is no adapter {given.adapter!r}{near}; installed: {known}"
+        problems.append(Problem(message=message, file=given.file, line=given.locate("adapter")))
+        return None
+    adapter_class = _load_adapter(entry, given, problems)
+    mapping = _load_mapping(settings, given, process, problems)
+    if adapter_class is None or mapping is None:
+        return None
+    if found := validate_options(given, adapter_class.Settings):
+        problems += found
+        return None
+    context = SourceContext(
+        name=given.name, folder=settings.folder, fields=mapping.native_fields(), options=given.options
+    )
+    reading = Reading(
+        business_zone=settings.timezone,
+        source_zone=given.timezone,
+        date_formats=mapping.date_formats,
+        decimal_mark=mapping.decimal_mark,
+        thousands_mark=mapping.thousands_mark,
+        probability_scale=mapping.probability_scale,
+    )
+    try:
+        adapter = adapter_class.create(msgspec.convert(dict(given.options), adapter_class.Settings), context)
+        mapper = Mapper(mapping, process, reading, currency=given.currency)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+    return Source(
+        name=given.name,
+        adapter_name=given.adapter,
+        adapter=adapter,
+        mapper=mapper,
+        min_rows_percent=given.min_rows_percent,
+    )
+
+
+def _load_adapter(entry: EntryPoint, given: SourceSettings, problems: list[Problem]) -> type[Adapter] | None:
+    try:
+        loaded: Any = entry.load()
+    except (ImportError, AttributeError) as error:
+        # `adapters` is a common name: another distribution that ships one hides ours, and the later install wins.
+        said = f"adapter {entry.name!r} cannot be loaded from {entry.value!r} ({error})"
+        message = f"{said}; install syncd in an environment of its own"
+        problems.append(Problem(message=message, file=given.file, line=given.locate("adapter")))
+        return None
+    adapter: type[Adapter] = loaded
+    return adapter
+
+
+def _load_mapping(
+    settings: Settings, given: SourceSettings, process: Process, problems: list[Problem]
+) -> Mapping | None:
+    try:
+        return load_mapping(given.mapping, process, mapping_folders(settings.folder), settings.folder)
+    except ConfigError as error:
+        for one in error.problems:
+            placed = one if one.file else replace(one, file=given.file, line=given.locate("mapping"))
+            problems.append(placed)
+        return None
+
+
+def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:
+    own = [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+    read = [
+        (one.name, one.mapper.mapping.digest, str(one.mapper.reading), sorted(map(str, one.mapper.constants.items())))
+        for one in sources
+    ]
+    return hashlib.sha256(repr((process.digest, policy.digest(), own, read)).encode()).hexdigest()[:16]
