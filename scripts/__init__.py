@@ -1,0 +1,1 @@
+"""Programs for people who work on syncd. Not installed with it."""
