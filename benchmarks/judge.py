@@ -1,0 +1,181 @@
+"""Measures the judge in one process on one core: opportunities a second, and the same rules in pydantic and in CEL.
+
+The judge runs every rule, with messages, phrases and fixes; the peers run the fact and probability rules alone and
+answer with bare codes (`peers.py`), so the ratios flatter the peers. Before any time counts, the answers of all are
+compared with the truth, record by record; the peers' for every fifth record.
+
+A judge may remember answers by state, so it is measured twice: on the generated pipeline, and on one whose checkpoints
+are scattered so that hardly two records share a state. Every round starts with a judge that remembers nothing.
+
+    python benchmarks/judge.py --rows 100000 --rounds 7 --write-results
+
+Not for: whole runs (`check.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from figures import Spread, machine, table, write_section
+from generate import AS_OF, rows
+from opportunities import opportunity, scatter
+from peers import RULES, CelRules, cel_record, pydantic_broken, record
+from truth import RULES as KNOWN
+from truth import fired
+
+from syncd.judge import Judge
+from syncd.model import Opportunity
+from syncd.policy import Policy
+from syncd.process import Process, load_process
+
+_CHART: Final = Path(__file__).resolve().parent.parent / "mappings" / "mssp.toml"
+_PEER_SHARE: Final = 5
+"""The peers take every fifth record: the figures are a record's, and CEL would take most of the time."""
+
+
+class WrongAnswer(Exception):
+    """The judge or a peer did not find what the truth says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One contender: what it is called, its records, and what it does with them all, starting without memory."""
+
+    label: str
+    records: Sequence[Any]
+    run: Callable[[Sequence[Any]], None]
+
+    def seconds(self) -> float:
+        """CPU seconds a record in one round; CPU and not wall, since other processes share the cores."""
+        gc.collect()
+        start = time.process_time()
+        self.run(self.records)
+        return (time.process_time() - start) / len(self.records)
+
+
+def verify(cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], process: Process) -> int:
+    """Compare every answer with the truth; return how many findings the judge has.
+
+    Raises:
+        WrongAnswer: One differs; the first is named.
+    """
+    judge, expressions, total = _judge(process), CelRules.compile(), 0
+    for number, (row, given) in enumerate(zip(cells, judged, strict=True)):
+        right = set(fired(row, AS_OF.isoformat()))
+        codes = {finding.rule for finding in judge.judge(given).findings}
+        total += len(codes)
+        answers = {"the judge": (codes & KNOWN, right)}
+        if number % _PEER_SHARE == 0:
+            plain = record(row, AS_OF.isoformat())
+            part = right.intersection(RULES)
+            answers["pydantic"] = (set(pydantic_broken(plain)), part)
+            answers["CEL"] = (set(expressions.broken(cel_record(plain))), part)
+        for who, (said, expected) in answers.items():
+            if said != expected:
+                raise WrongAnswer(
+                    f"{row[0]}: {who} has {sorted(said - expected)} too many and lacks {sorted(expected - said)}"
+                )
+    return total
+
+
+def measure(count: int, rounds: int, seed: int) -> list[str]:
+    """Verify, then time all contenders in turn, and return the lines to report."""
+    process = load_process(_CHART)
+    pipelines = {"generated": list(rows(count, seed))}
+    source = random.Random(seed)
+    pipelines["scattered"] = [scatter(row, source) for row in pipelines["generated"]]
+    sides, notes = [], []
+    for name, cells in pipelines.items():
+        judged = [opportunity(row, process) for row in cells]
+        found = verify(cells, judged, process)
+        states = len({(one.stage, one.status, one.probability, one.met, one.not_met) for one in judged})
+        notes.append(f"- {name}: {count:,} opportunities in {states:,} states, {found:,} findings, all verified")
+        sides += _sides(name, cells, judged, process)
+    figures: dict[str, list[float]] = {side.label: [] for side in sides}
+    for turn in range(rounds + 1):
+        for side in sides:
+            taken = side.seconds()
+            if turn:
+                figures[side.label].append(taken)
+    return [*notes, "", *_report(figures)]
+
+
+def _judge(process: Process) -> Judge:
+    return Judge(process, Policy(), today=AS_OF)
+
+
+def _sides(name: str, cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], process: Process) -> list[Side]:
+    plain = [record(row, AS_OF.isoformat()) for row in cells[::_PEER_SHARE]]
+    expressions = CelRules.compile()
+
+    def judge_all(opportunities: Sequence[Opportunity]) -> None:
+        judge = _judge(process).judge
+        for one in opportunities:
+            judge(one)
+
+    def pydantic_all(records: Sequence[dict[str, Any]]) -> None:
+        for one in records:
+            pydantic_broken(one)
+
+    def cel_all(records: Sequence[dict[str, Any]]) -> None:
+        broken = expressions.broken
+        for one in records:
+            broken(one)
+
+    return [
+        Side(f"judge, {name}", judged, judge_all),
+        Side(f"pydantic, {name}", plain, pydantic_all),
+        Side(f"CEL, {name}", [cel_record(one) for one in plain], cel_all),
+    ]
+
+
+def _report(figures: dict[str, list[float]]) -> list[str]:
+    rates = []
+    for label, taken in figures.items():
+        spread = Spread.of(1 / one / 1_000 for one in taken)
+        rates.append(f"{label} | {'>= 800' if label.startswith('judge') else ''} | {spread.cells(1)}")
+    ratios = []
+    for label, taken in figures.items():
+        who, name = label.split(", ")
+        if who != "judge":
+            target = ">= 5" if who == "pydantic" else ">= 20"
+            spread = Spread.ratios(taken, figures[f"judge, {name}"])
+            ratios.append(f"{who} / judge, {name} | {target} | {spread.cells(1)}")
+    return [
+        *table(("thousand opportunities a second", "target", "median", "min", "max"), rates),
+        *table(("time a record", "target", "median", "min", "max"), ratios),
+    ]
+
+
+def main() -> int:
+    """Run the benchmark; 0 when every answer was right, however long it took."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--small", action="store_true", help="a smoke run: 2,000 rows, one round")
+    parser.add_argument("--write-results", action="store_true", help="replace this benchmark's section of RESULTS.md")
+    given = parser.parse_args()
+    count, rounds = (2_000, 1) if given.small else (given.rows, given.rounds)
+    try:
+        lines = measure(count, rounds, given.seed)
+    except WrongAnswer as error:
+        print(f"nothing is reported, because an answer is wrong: {error}", file=sys.stderr)
+        return 1
+    lines = [*lines, *machine("syncd", "msgspec", "pydantic", "cel-expr-python")]
+    print("\n".join(lines))
+    if given.write_results:
+        write_section("judge", "The judge, against pydantic and CEL", lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
