@@ -25,7 +25,7 @@ from syncd.rules.compiled import BY_RULE, Column, Recall, ranks, union
 from syncd.rules.stage import STG001, STG004, lost_record, unrecognised_stage
 from syncd.rules.state import Key
 
-_MEMORY: Final = 10_000
+_MEMORY: Final = 20_000
 """Answers remembered at most, in each memory; when full it starts anew, so that memory stays flat."""
 
 _FIRST_DAY: Final = date.min

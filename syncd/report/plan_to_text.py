@@ -10,10 +10,11 @@ from rich.console import Console
 
 from syncd.model import Change
 from syncd.report.digest import process_line
+from syncd.report.entries import Tally, entries_of
 from syncd.report.hostile import clean, clip
 from syncd.report.model import PlanReport, PlanTotals
 from syncd.report.terminal import Terminal
-from syncd.report.to_text import write_incomplete
+from syncd.report.to_text import write_incomplete, write_picture
 from syncd.report.wording import count, currency_words, edit_words, figure, money, value_words
 
 LIMIT: Final = 50
@@ -44,6 +45,10 @@ def plan_to_text(plan: PlanReport, out: TextIO | Console, *, limit: int | None =
         terminal.line()
         more = count(plan.totals.changes - limit, "more change")
         terminal.paragraph(f"… and {more}; `-v` shows all, `--out plan.json` writes them.", style="bold")
+    tally = Tally()
+    for _ in tally.watch(entries_of(plan.report.discrepancies())):
+        pass
+    write_picture(plan.report, tally, terminal)
     write_incomplete(plan.report.summary, terminal)
     terminal.line()
     _write_totals(plan.totals, allowed, terminal)

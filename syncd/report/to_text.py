@@ -26,7 +26,7 @@ from syncd.report.wording import (
     whole_money,
 )
 
-LIMIT: Final = 50
+LIMIT: Final = 25
 """How many opportunities are shown unless asked for all."""
 
 # Enough rejected records to see the pattern.
@@ -51,6 +51,12 @@ def to_text(report: Report, out: TextIO | Console, *, limit: int | None = LIMIT)
     """
     terminal = Terminal(out)
     tally = _write_entries(report, terminal, limit)
+    write_picture(report, tally, terminal)
+    _write_closing(report, tally, terminal)
+
+
+def write_picture(report: Report, tally: Tally, terminal: Terminal) -> None:
+    """Write what all opportunities together came to: by rule, the sources, what could not be judged, the money."""
     if rows := digest.rule_rows(report, tally):
         terminal.heading("By rule")
         cells: Iterable[list[Part]] = (
@@ -67,7 +73,6 @@ def to_text(report: Report, out: TextIO | Console, *, limit: int | None = LIMIT)
             "Mapping more evidence lets these rules judge; unknown is never counted as passed.", indent=4
         )
     _write_money(report.summary, terminal)
-    _write_closing(report, tally, terminal)
 
 
 def _write_entries(report: Report, terminal: Terminal, limit: int | None) -> Tally:
