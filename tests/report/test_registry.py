@@ -70,6 +70,6 @@ def _peak(name, number):
 def test_memory_does_not_grow_with_the_pipeline(name):
     """Twice the discrepancies take no more memory to write."""
     number = 6_000 if name == "html" else 2_000
-    _peak(name, 10)  # what is loaded or remembered once does not count
+    _peak(name, number)  # what is loaded or remembered once does not count
 
     assert _peak(name, 2 * number) < 1.25 * _peak(name, number) + 20_000
