@@ -30,7 +30,6 @@ from syncd.policy import Policy, check_policy, did_you_mean
 from syncd.process import Process, load_process
 from syncd.pull import Source
 from syncd.rules import RuleInfo, catalogue
-from syncd.rules.custom import CustomRuleSpec, compile_custom
 from syncd.run import Assignment
 from syncd.secrets import resolve
 from syncd.store import Store, open_store
@@ -204,6 +203,11 @@ def _own_rules(
     settings: Settings, process: Process, problems: list[Problem]
 ) -> tuple[tuple[ExtraRule, ...], dict[str, RuleInfo]]:
     infos = {info.code: info for info in catalogue(process)}
+    if not settings.custom_rules:
+        return (), infos
+    # Most configurations have none, and need not wait for what compiles them.
+    from syncd.rules.custom import CustomRuleSpec, compile_custom  # noqa: PLC0415
+
     specs = [
         CustomRuleSpec(
             code=one.code,
@@ -232,8 +236,6 @@ def _own_rules(
             example="See the condition.",
             fix=f"{spec.fix_safety}: sets {', '.join(spec.fix_set)}" if spec.fix_safety else "None.",
         )
-    if not specs:
-        return (), infos
     try:
         return tuple(compile_custom(specs, process)), infos
     except ConfigError as error:

@@ -26,6 +26,7 @@ class Pipeline:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._sums: dict[tuple[str, _Share, int, int, bool], Decimal] = {}
+        self._stages = {stage.id for stage in process.stages if process.in_pipeline(stage.index)}
         self.no_amount = 0
 
     def add(self, opportunity: Opportunity, proven: int | None, possible: int | None) -> None:
@@ -36,10 +37,12 @@ class Pipeline:
             proven: Its proven column.
             possible: Its possible column.
         """
-        share = recorded_share(self._process, opportunity)
-        if share is None or proven is None or possible is None:
+        # Once a record: what most records are decided by comes first, and the rest is not asked.
+        if opportunity.stage not in self._stages or opportunity.status == "lost" or proven is None or possible is None:
             return
-        amount = opportunity.amount
+        amount, share = opportunity.amount, opportunity.probability
+        if share is None:
+            share = self._process.weight(self._process.stage_index[opportunity.stage])
         if amount is None:
             self.no_amount += 1
             return

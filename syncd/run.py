@@ -236,7 +236,8 @@ def _judge_source(
                 bodies[one.rule] = _body(name, opportunity, verdict, one)
                 sums.severities[one.severity] += 1
                 sums.rules[one.rule] += 1
-            judged.append(Judged(stored.key, bodies, verdict, opportunity.status == "lost"))
+            if bodies or ledger.remembers:
+                judged.append(Judged(stored.key, bodies, verdict, opportunity.status == "lost"))
             if consider is not None and bodies:
                 consider(opportunity, verdict)
         ledger.merge(judged)

@@ -54,6 +54,7 @@ class DiscrepancyLedger:
 
     Attributes:
         states: How many are new, unchanged, reopened and fixed.
+        remembers: There are earlier discrepancies, so that records without one matter too; `merge` then wants all.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class DiscrepancyLedger:
         self._high = (source_id + 1) << KEY_BITS
         self.states: dict[State, int] = {"new": 0, "unchanged": 0, "reopened": 0, "fixed": 0}
         own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high)
-        self._empty = connection.execute(select(discrepancy.c.key).where(own).limit(1)).first() is None
+        self.remembers = connection.execute(select(discrepancy.c.key).where(own).limit(1)).first() is not None
 
     def merge(self, judged: Sequence[Judged]) -> None:
         """Bring the lives of some records up to date."""
@@ -128,7 +129,7 @@ class DiscrepancyLedger:
             self.states["fixed"] += 1
 
     def _stretches(self, first: int, last: int) -> dict[int, dict[str, list[Row[Any]]]]:
-        if self._empty:
+        if not self.remembers:
             return {}
         between = select(discrepancy).where(discrepancy.c.key >= first, discrepancy.c.key <= last)
         found: dict[int, dict[str, list[Row[Any]]]] = {}
@@ -188,10 +189,14 @@ class DiscrepancyReader:
 
     def open_raw(self) -> Iterator[bytes]:
         """The same as `open`, each as its JSON object, without taking the stored text apart."""
+        lives: dict[tuple[State, int], bytes] = {}
         for row, state in self._open_rows():
-            first, last = self._day(row.first_run), self._day(self._seq)
-            life = f',"state":"{state}","first_seen":"{first}","last_seen":"{last}","ended":""}}'
-            yield f"{row.body[:-1]}{life}".encode()
+            first_run = row.first_run
+            if (known := lives.get((state, first_run))) is None:
+                first, last = self._day(first_run), self._day(self._seq)
+                life = f',"state":"{state}","first_seen":"{first}","last_seen":"{last}","ended":""}}'
+                known = lives[state, first_run] = life.encode()
+            yield row.body.encode()[:-1] + known
 
     def closed(self) -> Iterator[Discrepancy]:
         """Those that this run no longer found."""

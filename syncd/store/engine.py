@@ -153,11 +153,23 @@ def _migrate(engine: Engine) -> None:
         raise StoreFailed(
             f"the database was written by a newer version of syncd (schema {found}, this one knows {HEAD})"
         )
-    # Alembic takes as long to import as everything else together, and a database is migrated once in its life.
-    from syncd.store.migrate import upgrade  # noqa: PLC0415
-
     with engine.begin() as connection:
-        upgrade(connection)
+        # Another process may have been quicker.
+        found = _version(connection)
+        if found is None:
+            _create(connection)
+        elif found < HEAD:
+            # Alembic takes as long to import as everything else together, and most runs have nothing to migrate.
+            from syncd.store.migrate import upgrade  # noqa: PLC0415
+
+            upgrade(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Make a new database as it would be after every migration, and say so where Alembic looks."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
 
 
 def _version(connection: Connection) -> str | None:

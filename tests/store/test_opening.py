@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 from syncd.errors import ConfigError, StoreBusy, StoreFailed
 from syncd.store import open_store
 from syncd.store.engine import HEAD
+from syncd.store.migrate import upgrade
 from syncd.store.migrations import versions
 from syncd.store.schema import metadata, run
 
@@ -32,6 +33,24 @@ def test_a_fresh_database_gets_every_table(store):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, metadata)
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+
+    assert differences == []
+    assert version == HEAD
+
+
+def test_migrations_lead_to_the_schema_of_a_fresh_database(database_url):
+    """A database that went through every migration is, table by table and index by index, what a new one is."""
+    engine = sqlalchemy.create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+    engine.dispose()
+    opened = open_store(database_url)
+    with opened.read() as connection:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    opened.close()
 
     assert differences == []
     assert version == HEAD

@@ -1,0 +1,243 @@
+"""The judge as a whole: what it remembers changes no verdict, and what every verdict has in common."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.facts import Fact
+from syncd.judge import Judge, Verdict
+from syncd.model import FIELD_BIT, Finding, Opportunity
+from syncd.policy import Policy
+from syncd.process import Process
+from syncd.rules.base import Trail, Visit
+from syncd.rules.compiled import Recall
+from tests.rules.cases import MSSP, OTHER, TODAY, day, record
+
+TINY = 3
+"""Answers remembered by a judge that forgets all the time."""
+
+POLICIES = [
+    pytest.param(Policy(), id="all"),
+    pytest.param(Policy(outcome_semantics="entry"), id="entry"),
+    pytest.param(Policy(select=("PRB", "STG", "OUT010"), fix={"PRB001": "none"}), id="few"),
+]
+thorough = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+
+@dataclass(frozen=True)
+class Unnamed:
+    """A company's own rule: broken by a record without a name, undecided without an amount."""
+
+    code: str
+
+    def check(self, opportunity: Opportunity, derived: Mapping[str, Any]) -> Finding | Fact:
+        if opportunity.name is None:
+            said = f"proven {derived['proven_stage']}"
+            return Finding(
+                rule=self.code, severity="error", field="name", actual=None, expected=None, message=said, phrase=""
+            )
+        return Fact.UNKNOWN if opportunity.amount is None else Fact.MET
+
+
+OWN = (Unnamed("ACME001"), Unnamed("ZULU001"))
+
+changes = st.one_of(
+    st.fixed_dictionaries({"stage": st.sampled_from([*MSSP.stage_index, *OTHER.stage_index, None])}),
+    st.fixed_dictionaries({"status": st.sampled_from(["open", "won", "lost"])}),
+    st.fixed_dictionaries(
+        {"probability": st.sampled_from([None, 0, 0.0, -0.0, 10, 20, 40, 40.0, 60, 60.5, 100, 101, -1])}
+    ),
+    st.fixed_dictionaries({"missing": st.sampled_from([*FIELD_BIT.values(), 0])}),
+    st.fixed_dictionaries(
+        {
+            "unreadable": st.lists(
+                st.tuples(
+                    st.sampled_from(["probability", "status", "owner", "closed", "decision_due", "amount"]),
+                    st.sampled_from(["x", "y"]),
+                ),
+                max_size=2,
+                unique_by=lambda one: one[0],
+            ).map(tuple)
+        }
+    ),
+    st.fixed_dictionaries({"owner": st.sampled_from([None, "", "Ann"]), "name": st.sampled_from([None, "Deal"])}),
+    st.fixed_dictionaries({"closed": st.sampled_from([None, True, False])}),
+    st.fixed_dictionaries({"forecast": st.sampled_from([None, True, False])}),
+    st.fixed_dictionaries({"source_type": st.sampled_from([None, "MQP", " sqp ", "Trade fair"])}),
+    st.fixed_dictionaries({"decision_due": st.sampled_from([None, day(-1), day(0), day(1)])}),
+)
+
+
+def evidence(process: Process) -> st.SearchStrategy[dict[str, Any]]:
+    """Bits and dates as a mapping makes them, but the dates in any order, and bare and untold where they mean nothing."""
+    count = len(process.evidence)
+    bits = st.integers(0, (1 << count) - 1)
+    outcomes = sum(process.outcome_mask(stage.index) for stage in process.stages)
+    offsets = st.dictionaries(
+        st.sampled_from([bit for bit in range(count) if outcomes >> bit & 1] * 3 + list(range(count))),
+        st.sampled_from([-400, -40, -39, -14, -1, 0, 1]),
+        max_size=4,
+    )
+
+    def together(met: int, denied: int, rich: bool, bare: int, untold: int, dated: dict[int, int]) -> dict[str, Any]:
+        met |= (outcomes if rich else 0) | sum(1 << bit for bit in dated)
+        dates = {bit: day(offset) for bit, offset in dated.items()}
+        return {"met": met, "not_met": denied & ~met, "bare": bare, "untold": untold & ~bare, "dates": dates}
+
+    rare = st.just(0) | bits
+    return st.builds(together, bits, bits, st.booleans(), rare, rare, offsets)
+
+
+def trails(process: Process) -> st.SearchStrategy[Trail | None]:
+    stays = st.lists(st.sampled_from([*process.stage_index, "gone"]), min_size=1, max_size=4)
+
+    def trail(stages: list[str], created: bool, first: int) -> Trail:
+        days = [day(first + 10 * number) for number in range(len(stages))]
+        return Trail(tuple(map(Visit, stages, days, [None, *days[1:]], [days[0] - timedelta(5)] * len(days))), created)
+
+    return st.none() | st.builds(trail, stays, st.booleans(), st.sampled_from([-90, -60]))
+
+
+@st.composite
+def families(draw: st.DrawFn, process: Process) -> list[tuple[Opportunity, Trail | None]]:
+    """Records that differ from one another in little, so that a memory that overlooks something mixes them up."""
+    stage = draw(st.sampled_from(list(process.stage_index)))
+    one = record(stage, process=process, name="Deal", **draw(evidence(process)))
+    trail = draw(trails(process))
+    family = [(one, trail)]
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.integers(0, 3))
+        if kind == 0:
+            trail = draw(trails(process))
+        one = msgspec.structs.replace(one, **draw(evidence(process) if kind == 1 else changes))
+        family.append((one, trail))
+    return family
+
+
+def told(verdict: Verdict) -> tuple[Any, ...]:
+    """Everything a verdict says, with 40 and 40.0 told apart."""
+    return (
+        msgspec.json.encode(verdict.findings),
+        sorted(verdict.due),
+        sorted(verdict.unknown),
+        verdict.proven,
+        verdict.possible,
+    )
+
+
+def court(process: Process, policy: Policy, **settings: Any) -> Judge:
+    return Judge(process, policy, today=TODAY, **settings)
+
+
+@pytest.mark.parametrize("process", [MSSP, OTHER], ids=["mssp", "other"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_memory_changes_no_verdict(policy, process):
+    """A judge that has judged others, or forgets all the time, says of each record what a fresh one says."""
+    shared, tiny = court(process, policy), court(process, policy, memory=TINY)
+
+    @thorough
+    @given(families(process))
+    def agree(family):
+        fresh = [told(court(process, policy).judge(*case)) for case in family]
+
+        assert [told(shared.judge(*case)) for case in family] == fresh
+        assert [told(tiny.judge(*case)) for case in reversed(family)] == fresh[::-1]
+        assert [told(shared.judge(*case)) for case in family] == fresh
+
+    agree()
+
+
+@pytest.mark.parametrize(("one", "other"), [(40, 40.0), (40.0, 40), (0, -0.0), (-0.0, 0)])
+def test_equal_figures_have_one_wording(one, other):
+    """40 and 40.0 are the same probability, so whichever was judged first, both are judged in the same words."""
+    cases = [record("proof", probability=one), record("proof", probability=other)]
+    fresh = [told(court(MSSP, Policy()).judge(case)) for case in cases]
+
+    judge = court(MSSP, Policy())
+    assert [told(judge.judge(case)) for case in cases] == fresh
+    assert fresh[0] == fresh[1]
+
+
+@thorough
+@given(families(MSSP))
+def test_own_rules_are_asked_of_every_record(family):
+    """A company's own rules are asked of each record that is judged, and their findings take their place by code."""
+    judge, plain = court(MSSP, Policy(), extra=OWN), court(MSSP, Policy())
+    for opportunity, trail in family:
+        verdict, without = judge.judge(opportunity, trail), plain.judge(opportunity, trail)
+        own = [finding for finding in verdict.findings if finding.rule in {"ACME001", "ZULU001"}]
+
+        judged = opportunity.status != "lost" and opportunity.stage in MSSP.stage_index
+        broken = judged and opportunity.name is None
+        assert [finding.rule for finding in own] == (["ACME001", "ZULU001"] if broken else [])
+        assert {finding.message for finding in own} <= {f"proven {verdict.proven}"}
+        assert verdict.due - without.due == ({"ACME001", "ZULU001"} if judged else set())
+        assert [one for one in verdict.findings if one not in own] == list(without.findings)
+
+
+COURT = court(MSSP, Policy())
+
+
+@thorough
+@given(families(MSSP))
+def test_every_verdict_is_consistent(family):
+    """Findings stand in the order of their codes, one a rule; what fired or is unknown was due, and never both."""
+    for case in family:
+        verdict = COURT.judge(*case)
+        fired = [finding.rule for finding in verdict.findings]
+
+        assert fired == sorted(set(fired))
+        assert set(fired) | verdict.unknown <= verdict.due <= set(COURT.codes)
+        assert not set(fired) & verdict.unknown
+        assert COURT.codes_of(verdict.due_bits) == verdict.due
+
+
+@thorough
+@given(families(MSSP))
+def test_records_no_column_judges(family):
+    """A lost record is judged by STG004 alone; one that is not lost, of a stage not recognised, by STG001 alone."""
+    for opportunity, trail in family:
+        lost = COURT.judge(msgspec.structs.replace(opportunity, status="lost"), trail)
+        strange = COURT.judge(msgspec.structs.replace(opportunity, status="open", stage=None), trail)
+
+        assert lost.due == {"STG004"}
+        assert [finding.rule for finding in lost.findings] == (
+            ["STG004"] if opportunity.stage in {"deploy", "support"} else []
+        )
+        assert strange.due == {"STG001"}
+        assert [finding.rule for finding in strange.findings] == ["STG001"]
+        assert (strange.proven, strange.possible) == (None, None)
+
+
+def test_a_memory_keeps_its_bound():
+    """Tables that share a bound never hold more answers together; those kept last are still there."""
+    recall = Recall(10)
+    tables = [recall.table() for _ in range(3)]
+    for number in range(95):
+        recall.keep(tables[number % 3], number, str(number))
+
+        assert sum(map(len, tables)) <= 10
+        assert tables[number % 3][number] == str(number)
+
+
+def test_verdicts_outlive_their_judge():
+    """A verdict keeps no judge, with all it remembers, in memory; it can still be read when the judge is gone."""
+    judge = court(MSSP, Policy())
+    verdict = judge.judge(record("close"))
+    gone = weakref.ref(judge)
+    del judge
+    gc.collect()
+
+    assert gone() is None
+    assert verdict.proven == "prospect"
+    assert "OUT006" in verdict.due
