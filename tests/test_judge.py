@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from syncd.policy import Policy
 from syncd.process import Process
 from syncd.rules.base import Trail, Visit
 from syncd.rules.compiled import Recall
-from tests.rules.cases import MSSP, OTHER, TODAY, day, record
+from tests.rules.cases import MSSP, OTHER, OUTCOMES, STAGES, TODAY, day, record, through
 
 TINY = 3
 """Answers remembered by a judge that forgets all the time."""
@@ -79,7 +80,7 @@ changes = st.one_of(
 
 
 def evidence(process: Process) -> st.SearchStrategy[dict[str, Any]]:
-    """Bits and dates as a mapping makes them, but the dates in any order, and bare and untold where they mean nothing."""
+    """Bits and dates as a mapping makes them, but dates in any order, and bare and untold where they mean nothing."""
     count = len(process.evidence)
     bits = st.integers(0, (1 << count) - 1)
     outcomes = sum(process.outcome_mask(stage.index) for stage in process.stages)
@@ -128,8 +129,8 @@ def told(verdict: Verdict) -> tuple[Any, ...]:
     """Everything a verdict says, with 40 and 40.0 told apart."""
     return (
         msgspec.json.encode(verdict.findings),
-        sorted(verdict.due),
-        sorted(verdict.unknown),
+        tuple(sorted(verdict.due)),
+        tuple(sorted(verdict.unknown)),
         verdict.proven,
         verdict.possible,
     )
@@ -137,6 +138,9 @@ def told(verdict: Verdict) -> tuple[Any, ...]:
 
 def court(process: Process, policy: Policy, **settings: Any) -> Judge:
     return Judge(process, policy, today=TODAY, **settings)
+
+
+COURT = court(MSSP, Policy())
 
 
 @pytest.mark.parametrize("process", [MSSP, OTHER], ids=["mssp", "other"])
@@ -155,6 +159,30 @@ def test_memory_changes_no_verdict(policy, process):
         assert [told(shared.judge(*case)) for case in family] == fresh
 
     agree()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_memory_tells_every_reach_apart(stage):
+    """Records that differ in how far their outcomes are met, dated or not, are not mixed up either."""
+    shared = court(MSSP, Policy())
+    for reached, met, rest in itertools.product((None, *STAGES), (True, day(-40)), (False, None)):
+        case = record(stage, through(reached, rest, met))
+
+        assert told(shared.judge(case)) == told(court(MSSP, Policy()).judge(case))
+
+
+@pytest.mark.parametrize("dates", [(-9, -8, -7), (-9, -7, -8), (-7, -8, -9), (-8, -9, 1), (1, -9, -8)])
+def test_the_order_dates_are_given_in_says_nothing(dates):
+    """Evidence dates are judged by their columns, in whatever order a mapping or a store filled them in."""
+    columns = ("prospect", "qualify", "develop")
+    one = record("close", {OUTCOMES[column][0]: day(offset) for column, offset in zip(columns, dates, strict=True)})
+    verdicts = {
+        told(COURT.judge(msgspec.structs.replace(one, dates=dict(order))))
+        for order in itertools.permutations(one.dates.items())
+    }
+
+    assert len(verdicts) == 1
+    assert ("OUT011" in {finding.rule for finding in COURT.judge(one).findings}) == (dates != (-9, -8, -7))
 
 
 @pytest.mark.parametrize(("one", "other"), [(40, 40.0), (40.0, 40), (0, -0.0), (-0.0, 0)])
@@ -183,9 +211,6 @@ def test_own_rules_are_asked_of_every_record(family):
         assert {finding.message for finding in own} <= {f"proven {verdict.proven}"}
         assert verdict.due - without.due == ({"ACME001", "ZULU001"} if judged else set())
         assert [one for one in verdict.findings if one not in own] == list(without.findings)
-
-
-COURT = court(MSSP, Policy())
 
 
 @thorough

@@ -243,7 +243,7 @@ class _ColumnRule(ABC):
 
 
 class EvidenceRule(_ColumnRule):
-    """A rule that is decided from the column and the facts it names alone.
+    """A rule that is decided from the column and the facts it names alone, and that holds where all of them are met.
 
     Attributes:
         reads: The bits of those facts; it is shown no others.

@@ -1,7 +1,7 @@
 """The rules of one column, compiled: what they say of the undated state of a record, remembered in layers.
 
 A pipeline's records differ in forty facts and a dozen fields, but a rule looks at four of them at most. So each
-evidence rule's answers are kept in a small table of its own (`RulePanel`), those of neighbours in a larger one
+evidence rule's answers are kept in a small table of its own (`RulePanel`), those of all in a larger one
 (`GroupPanel`); what the outcomes come to, what rank rules and what field rules say in tables of their own (`Column`);
 and the judge keeps what all of them say of a whole state. A state that was met with before costs one look-up, a new one
 a few, and a rule is asked once for each state of what it looks at.
@@ -35,9 +35,6 @@ from syncd.rules.base import (
 )
 from syncd.rules.fixes import outcome_state, pipeline_outcomes
 from syncd.rules.state import FieldKey, Key, RankKey, Reach, fields_of, rank_of, status_known, without_probability
-
-_GROUP_BITS: Final = 4
-"""Facts a group of rules looks at, at most: 3^6 states keep its table small, and more groups mean more look-ups."""
 
 BY_RULE: Final = attrgetter("rule")
 """The order of findings."""
@@ -125,13 +122,16 @@ class GroupPanel(Panel):
 
     def __init__(self, panels: Sequence[Panel], recall: Recall) -> None:
         super().__init__(union(panel.mask for panel in panels), recall)
-        self._panels = tuple(panels)
+        self._panels = [(panel, panel.mask) for panel in panels]
 
     def _ask(self, met: int, not_met: int) -> Said:
         findings: tuple[Finding, ...] = ()
         unknown = 0
-        for panel in self._panels:
-            evidence = (met & panel.mask, not_met & panel.mask)
+        for panel, mask in self._panels:
+            holding = met & mask
+            if holding == mask:
+                continue  # no evidence rule is broken by facts that are all met
+            evidence = (holding, not_met & mask)
             said = panel.table.get(evidence) or panel.learn(*evidence)
             findings += said.findings
             unknown |= said.unknown
@@ -233,8 +233,8 @@ class Column:
         evidence = [(rule, bit) for rule, bit in due if isinstance(rule, EvidenceRule)]
         panels = [RulePanel(rule, bit, self._narrow, self._index, won=self._won) for rule, bit in evidence]
         about_outcomes = [panel for panel in panels if not panel.mask & ~self._outcome_mask]
-        self._outcome_rules = _over(about_outcomes, self._narrow, self._narrow)
-        self._facts = _over([one for one in panels if one not in about_outcomes], self._narrow, self._wide)
+        self._outcome_rules = GroupPanel(about_outcomes, self._narrow)
+        self._facts = GroupPanel([one for one in panels if one not in about_outcomes], self._wide)
         self.mask = self._outcome_mask | self._facts.mask
         return self
 
@@ -335,14 +335,3 @@ def _said(answers: Iterable[tuple[Finding | Fact, int]]) -> Said:
         elif type(said) is Finding:  # not `isinstance`, which takes its time to say no, and mostly says it
             findings.append(said)
     return Said(tuple(findings), unknown)
-
-
-def _over(panels: Sequence[Panel], below: Recall, top: Recall) -> Panel:
-    """One panel over all, with smaller ones below it: neighbours stay together as long as their facts are few."""
-    groups: list[list[Panel]] = []
-    for panel in panels:
-        if groups and union(one.mask for one in (*groups[-1], panel)).bit_count() <= _GROUP_BITS:
-            groups[-1].append(panel)
-        else:
-            groups.append([panel])
-    return GroupPanel([GroupPanel(group, below) if len(group) > 1 else group[0] for group in groups], top)

@@ -88,11 +88,11 @@ def fields_of(reach: Reach, key: FieldKey) -> Fields:
         lag=reach.lag,
         outcome_met=reach.outcome_met,
         outcome_denied=reach.outcome_denied,
-        owner=_given(not ownerless, unknown=vague & FIELD_BIT["owner"]),
+        owner=UNKNOWN if vague & FIELD_BIT["owner"] else NOT_MET if ownerless else MET,
         closed=_yes_no(closed, blank=UNKNOWN if vague & FIELD_BIT["closed"] else NOT_MET),
         forecast=_yes_no(forecast, blank=UNKNOWN),
         source_type=_source_type(source_type),
-        decision=_given(passed is not None, unknown=vague & FIELD_BIT["decision_due"]),
+        decision=MET if passed is not None else UNKNOWN if vague & FIELD_BIT["decision_due"] else NOT_MET,
         overdue=passed is True,
         bare=bare,
         untold=untold != 0,
@@ -122,12 +122,6 @@ def _vague(key: FieldKey) -> int:
     for name in unreadable:
         vague |= FIELD_BIT.get(name, 0)
     return vague
-
-
-def _given(given: bool, *, unknown: int) -> Fact:
-    if given:
-        return MET
-    return UNKNOWN if unknown else NOT_MET
 
 
 def _yes_no(value: bool | None, *, blank: Fact) -> Fact:
