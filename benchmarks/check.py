@@ -104,7 +104,7 @@ class Bench:
         output.unlink(missing_ok=True)
         command = _syncd("check", "-c", "syncd.toml", "--output-format", "json", "-o", output.name)
         command += ["--as-of", AS_OF.isoformat(), "-q"]
-        cost = measure(command, folder=self.folder, environment=_environment(), accept=(1,))
+        cost = measure(command, folder=self.folder, environment=_environment(self.folder), accept=(1,))
         if not output.exists():
             raise RunFailed(f"{' '.join(command)} wrote no report:\n{cost.messages}")
         self.size["syncd check"] = output.stat().st_size
@@ -122,7 +122,7 @@ class Bench:
         output = self.folder / "floor.json"
         command = [sys.executable, str(_FLOOR), "pipeline.csv", "floor.db", output.name]
         options = ["--rows", str(self.rows), "--discrepancies", str(self.discrepancies)]
-        cost = measure([*command, *options], folder=self.folder, environment=_environment())
+        cost = measure([*command, *options], folder=self.folder, environment=_environment(self.folder))
         self.size["floor"] = output.stat().st_size
         connection = sqlite3.connect(self.folder / "floor.db")
         stored = connection.execute("SELECT count(*) FROM opportunity").fetchone()[0]
@@ -151,8 +151,10 @@ def _syncd(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "syncd", *arguments]
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}
+def _environment(folder: Path) -> dict[str, str]:
+    # With compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own.
+    compiled = {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
+    return {**os.environ, **compiled, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}
 
 
 def measure_pairs(bench: Bench, pairs: int) -> list[str]:
@@ -165,7 +167,10 @@ def measure_pairs(bench: Bench, pairs: int) -> list[str]:
         firsts.append(bench.check())
         seconds.append(bench.check(fresh=False))
         _note(f"pair {number} of {pairs}: floor {floors[-1].wall:.2f} s, syncd {firsts[-1].wall:.2f} s")
-    helps = [measure(_syncd("--help"), folder=bench.folder, environment=_environment()) for _ in range(_HELP_RUNS)]
+    helps = [
+        measure(_syncd("--help"), folder=bench.folder, environment=_environment(bench.folder))
+        for _ in range(_HELP_RUNS)
+    ]
     ratios = [
         _ratio("first run / floor, wall", "<= 2.0", [run.wall for run in firsts], [run.wall for run in floors]),
         _ratio("first run / floor, CPU", "<= 2.0", [run.cpu for run in firsts], [run.cpu for run in floors]),

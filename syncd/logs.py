@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
-import structlog
+_level = logging.WARNING
 
 
 def configure_logs(verbosity: int) -> None:
@@ -17,7 +18,13 @@ def configure_logs(verbosity: int) -> None:
     Args:
         verbosity: Below 0 errors only, 0 warnings, 1 what was done, 2 and more every detail.
     """
-    level = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG if verbosity > 1 else logging.ERROR)
+    global _level  # noqa: PLW0603 - logging is one for the process
+    _level = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG if verbosity > 1 else logging.ERROR)
+    if _level > logging.INFO:
+        # Nothing but what was done is logged yet, so structlog, 0.1 s to import, is left alone.
+        return
+    import structlog  # noqa: PLC0415
+
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -27,7 +34,21 @@ def configure_logs(verbosity: int) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def note(event: str, **known: Any) -> None:
+    """Log what was done.
+
+    Args:
+        event: `part.event`.
+        known: Ids and counts.
+    """
+    if _level > logging.INFO:
+        return
+    import structlog  # noqa: PLC0415 - see `configure_logs`
+
+    structlog.get_logger().info(event, **known)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
 
-import structlog
 from sqlalchemy import Connection
 
 from syncd.errors import SourceIncomplete, SyncdError
 from syncd.judge import ExtraRule, Judge, Verdict
+from syncd.logs import note
 from syncd.model import (
     SEVERITIES,
     Change,
@@ -44,8 +44,6 @@ _TALLIES: Final = 10_000
 """Different combinations of due and unknown rules counted at once before they are added up; keeps memory flat."""
 
 Clock = Callable[[], datetime]
-
-_log: Final = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +151,10 @@ async def _pull_all(
                     connection, source, assignment.process, seq=seq, today=assignment.today, progress=progress
                 )
             pulled[source.name] = got
-            _log.info("source.pulled", source=source.name, read=got.read, rejected=got.rejected, changed=got.changed)
+            note("source.pulled", source=source.name, read=got.read, rejected=got.rejected, changed=got.changed)
         except SourceIncomplete as error:
             pulled[source.name] = error
-            _log.info("source.incomplete", source=source.name, kind=type(error).__name__)
+            note("source.incomplete", source=source.name, kind=type(error).__name__)
         finally:
             await source.adapter.close()
     return pulled
@@ -185,7 +183,7 @@ def _judge_all(
                 )
         summary = _summary(assignment, judge, name, pulled, sums, clock())
         finish_run(connection, seq=seq, now=clock(), summary=summary)
-    _log.info("run.finished", run=name, opportunities=summary.opportunities, **summary.counts)
+    note("run.finished", run=name, opportunities=summary.opportunities, **summary.counts)
     return RunResult(seq=seq, summary=summary, plan=plan)
 
 

@@ -18,17 +18,25 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from adapters.file import delimited, jsondoc, jsonlines, workbook
+from adapters.file import delimited, jsondoc, jsonlines
 from adapters.file.files import Found, OpenFile, find, opened, promised, size_of
 from adapters.file.settings import FileSettings, Format, check, format_of, unknown_format
 from syncd.adapter import Broken, Capabilities, Page, SourceContext
 from syncd.errors import ConfigError, SourceIncomplete
 
+
+def _read_workbook(file: OpenFile, settings: FileSettings) -> Iterator[Page]:
+    # openpyxl takes 0.1 s to import, which only those who have workbooks should wait for.
+    from adapters.file import workbook  # noqa: PLC0415
+
+    return workbook.read(file, settings)
+
+
 _READERS: Final[dict[Format, Callable[[OpenFile, FileSettings], Iterator[Page]]]] = {
     "csv": delimited.read,
     "jsonl": jsonlines.read,
     "json": jsondoc.read,
-    "xlsx": workbook.read,
+    "xlsx": _read_workbook,
 }
 
 

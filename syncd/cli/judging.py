@@ -134,16 +134,12 @@ def _perform(
     unsafe: bool = False,
 ) -> RunResult:
     import asyncio  # noqa: PLC0415 - keeps `syncd --help` quick
-    import gc  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from syncd.cli.interrupt import interrupted_at_once  # noqa: PLC0415
     from syncd.cli.progress import shown_progress  # noqa: PLC0415
     from syncd.run import perform  # noqa: PLC0415
 
-    # A run makes millions of small values and no cycles among them; looking for some takes a third of its time.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
     day = parse_day(as_of)
     today = day or datetime.now(workspace.settings.timezone).date()
     assignment = workspace.assignment(
