@@ -29,6 +29,9 @@ FIELD_BIT: Final[Mapping[str, int]] = {name: 1 << index for index, name in enume
 NO_CURRENCY: Final = "XXX"
 """ISO 4217's code for "no currency": what amounts without a currency are added up under."""
 
+UNFORMED: Final = -1
+"""The `form` of an opportunity for which it was not worked out."""
+
 Status = Literal["open", "won", "lost"]
 Severity = Literal["error", "warning", "info"]
 Safety = Literal["safe", "unsafe", "none"]
@@ -53,11 +56,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     ref: str | None = None
 
 
-class Opportunity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Opportunity(msgspec.Struct, frozen=True, array_like=True):
     """One opportunity as last read, in the canonical terms. This is what the store keeps as its snapshot.
 
     Facts are kept as bit sets over the process's evidence ids (`Process.evidence`, bit *i* for id *i*), because a
     pipeline has millions of them and the judge asks about dozens at once; `evidence_of` gives the readable view.
+    Stored as a JSON array in the order of the attributes, so a new one can only be added at the end.
 
     Attributes:
         stage: The stage's id, or None when blank or not recognised; `stage_label` holds what the source says.
@@ -74,6 +78,8 @@ class Opportunity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         dates: Day each evidence was met, by index.
         by: Who confirmed it, by index.
         ref: The document or activity, by index.
+        form: What the undated fields say to the rules, as `syncd.form` packs it; -1 where that was not worked out.
+        latest: The last day in `dates`; only told together with `form`.
     """
 
     id: str
@@ -105,6 +111,8 @@ class Opportunity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     dates: dict[int, date] = {}
     by: dict[int, str] = {}
     ref: dict[int, str] = {}
+    form: int = UNFORMED
+    latest: date | None = None
 
     def lacks(self, field: str) -> bool:
         """Whether the source has no such field."""
