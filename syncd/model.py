@@ -178,16 +178,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     headline: str = ""
 
 
-class DiscrepancyBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding together with whom it is about: what the store keeps of a discrepancy.
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the findings of one record are about, as the store keeps it with each of them.
 
     Attributes:
         amount: Decimal string, or None when blank or unreadable.
         waiver: Reserved for accepted exceptions; None.
     """
 
-    rule: str
-    severity: Severity
     source: str
     id: str
     name: str | None
@@ -200,14 +198,21 @@ class DiscrepancyBody(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None
     proven_stage: str | None
     possible_stage: str | None
+    waiver: None = None
+
+
+class DiscrepancyBody(Subject, frozen=True, kw_only=True):
+    """A finding together with its subject: what the store keeps of a discrepancy, with the attributes of both."""
+
+    rule: str
+    severity: Severity
     field: str
     actual: Any
     expected: Any
     message: str
     phrase: str
-    headline: str = ""
-    waiver: None = None
     fix: Fix | None = None
+    headline: str = ""
 
 
 class Discrepancy(DiscrepancyBody, frozen=True, kw_only=True):

@@ -49,6 +49,12 @@ class Pipeline:
         key = (opportunity.currency or NO_CURRENCY, share, proven, possible, amount < 0)
         self._sums[key] = self._sums.get(key, Decimal(0)) + amount
 
+    def merge(self, other: Pipeline) -> None:
+        """Count what another one has counted."""
+        for key, amount in other._sums.items():
+            self._sums[key] = self._sums.get(key, Decimal(0)) + amount
+        self.no_amount += other.no_amount
+
     def totals(self) -> dict[str, Weighted]:
         """The sums by currency, in the order of their codes."""
         zero = Decimal(0)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from syncd.judge import Verdict
-from syncd.model import NO_CURRENCY, Change, Edit, Finding, Opportunity, Safety
+from syncd.model import NO_CURRENCY, UNFORMED, Change, Edit, Finding, Opportunity, Safety
 from syncd.pipeline import money, recorded_share, weighted
 from syncd.policy import Limits
 from syncd.process import Process
@@ -88,7 +88,7 @@ def changed(opportunity: Opportunity, change: Change) -> Opportunity:
     if isinstance(values.get("amount"), str):
         values["amount"] = Decimal(values["amount"])
     cured = tuple((name, text) for name, text in opportunity.unreadable if name not in values)
-    return msgspec.structs.replace(opportunity, unreadable=cured, **values)
+    return msgspec.structs.replace(opportunity, unreadable=cured, form=UNFORMED, latest=None, **values)
 
 
 def _with_forecast(process: Process, opportunity: Opportunity, edits: dict[str, Edit]) -> dict[str, Edit]:

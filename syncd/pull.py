@@ -1,4 +1,4 @@
-"""Reads one source whole into the store, or says that it could not, and then leaves the store as it was.
+"""Reads one source whole into the store, or says that it could not; its caller then undoes what was stored.
 
 Not for: judging what was read (`syncd.run`), or how a system is read (adapters).
 """
@@ -18,10 +18,13 @@ from syncd.mapping import Mapper, RowMapper
 from syncd.model import Opportunity, Rejected
 from syncd.process import Process
 from syncd.store.runs import add_rejections
-from syncd.store.snapshots import SnapshotWriter, SourceRow, is_storable, source_row
+from syncd.store.snapshots import SnapshotWriter, SourceRow, Stored, is_storable
 
 Progress = Callable[[str, int, int, int], None]
 """Told of progress: source, records read, done and total in one unit; total is 0 where nobody can know."""
+
+Take = Callable[[list[Stored]], None]
+"""Given the records of each page, once they are in the store."""
 
 _LISTED = 8
 """Names listed in a note before it says "and so many more"."""
@@ -62,15 +65,33 @@ class Pulled:
 
 
 async def pull_source(
-    connection: Connection, source: Source, process: Process, *, seq: int, today: date, progress: Progress
+    connection: Connection,
+    source: Source,
+    process: Process,
+    row: SourceRow,
+    *,
+    seq: int,
+    today: date,
+    progress: Progress,
+    take: Take,
 ) -> Pulled:
     """Read a source into the store, inside the connection's transaction.
 
+    Args:
+        connection: In a transaction that the caller undoes on any error.
+        source: What to read.
+        process: The chart.
+        row: What the store knows of the source.
+        seq: The run's number.
+        today: The day of the run, in the business zone.
+        progress: Told how far the source has been read.
+        take: Given the records of each page. Nothing is to be made of them before the pull has ended.
+
     Raises:
-        SourceIncomplete: It was not read whole, or gave suspiciously little. Undo the transaction.
+        SourceIncomplete: It was not read whole, or gave suspiciously little.
         ConfigError: It has no such column as the mapping names.
     """
-    pull = _Pull(connection, source, process, seq, today)
+    pull = _Pull(connection, source, process, row, seq, today, take)
     async for page in source.adapter.pull():
         pull.take(page)
         progress(source.name, pull.pulled.read, page.done, page.total)
@@ -78,11 +99,20 @@ async def pull_source(
 
 
 class _Pull:
-    def __init__(self, connection: Connection, source: Source, process: Process, seq: int, today: date) -> None:
-        row = source_row(connection, source.name)
+    def __init__(
+        self,
+        connection: Connection,
+        source: Source,
+        process: Process,
+        row: SourceRow,
+        seq: int,
+        today: date,
+        take: Take,
+    ) -> None:
         self._connection = connection
         self._source = source
         self._seq = seq
+        self._take = take
         self._writer = SnapshotWriter(connection, row, process, seq=seq, today=today)
         self._bound: dict[tuple[tuple[str, ...], bool], RowMapper] = {}
         self._columns: dict[str, None] = {}
@@ -114,13 +144,14 @@ class _Pull:
         if not opportunities:
             return []
         try:
-            repeats = self._writer.add(opportunities)
+            stored, repeats = self._writer.add(opportunities)
         except UnicodeEncodeError:
             reason = "it holds text that is no valid Unicode"
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
             unsound = sorted(set(range(len(opportunities))) - set(sound))
             refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
+        self._take(stored)
         self.pulled.repeated += sum(one.same for one in repeats)
         reason = "the id was seen before with different content; the first one was kept"
         other = [(places[one.position], opportunities[one.position].id) for one in repeats if not one.same]

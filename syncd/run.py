@@ -1,7 +1,7 @@
 """One run, from top to bottom: pull -> map -> store snapshot -> judge -> plan. Dry run, check and report share it.
 
-Each source is read in a transaction of its own, so that one that cannot be read whole leaves no trace and the others go
-on. Then everything that was read is judged in one transaction that also ends the run: all of it is there or none.
+A run is one transaction: all of it is there or none. Each source is a part of it that can be undone alone, so that one
+that cannot be read whole leaves no trace and the others go on.
 
 Not for: choosing parts (`syncd.bootstrap`) or showing results (`syncd.report`).
 """
@@ -11,37 +11,36 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.errors import SourceIncomplete, SyncdError
 from syncd.judge import ExtraRule, Judge, Verdict
+from syncd.judging import Consider, SourceJudging
 from syncd.logs import note
-from syncd.model import (
-    SEVERITIES,
-    Change,
-    Coverage,
-    DiscrepancyBody,
-    Finding,
-    Opportunity,
-    RunSummary,
-    SourceSummary,
-)
+from syncd.model import SEVERITIES, Change, Opportunity, RunSummary, SourceSummary
 from syncd.pipeline import Pipeline, money
 from syncd.plan import PlanSums, WriteRights, change_for
 from syncd.policy import RULE_OPTIONS, Policy
 from syncd.process import Process
 from syncd.pull import Progress, Pulled, Source, pull_source
+from syncd.spool import ChangeSpool
 from syncd.store import Store
-from syncd.store.discrepancies import DiscrepancyLedger, Judged
-from syncd.store.runs import adopt_run, begin_run, fail_run, finish_run, last_finished, mark_judged, name_run
-from syncd.store.snapshots import read_snapshots
-
-_TALLIES: Final = 10_000
-"""Different combinations of due and unknown rules counted at once before they are added up; keeps memory flat."""
+from syncd.store.runs import (
+    adopt_run,
+    begin_run,
+    fail_run,
+    finish_run,
+    last_finished,
+    mark_judged,
+    name_run,
+    summary_of,
+)
+from syncd.store.snapshots import source_row
 
 Clock = Callable[[], datetime]
 
@@ -71,16 +70,12 @@ class Assignment:
     rights: dict[str, WriteRights] | None = None
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What a run adds up while it judges."""
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A source that was read whole, and what judging it came to."""
 
-    pipeline: Pipeline
-    severities: Counter[str] = field(default_factory=Counter)
-    rules: Counter[str] = field(default_factory=Counter)
-    states: Counter[str] = field(default_factory=Counter)
-    coverage: list[Coverage] = field(default_factory=list)
-    opportunities: int = 0
+    pulled: Pulled
+    judging: SourceJudging
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +106,8 @@ async def perform(
         store: Where everything is kept.
         assignment: What to do.
         clock: Gives the time, aware.
-        progress: Told how far each source has been read, and with `judging` as the source how many are judged.
-        keep: Told each change of the plan, in order.
+        progress: Told how far each source has been read.
+        keep: Told each change of the plan, in order, once its source was read whole.
 
     Raises:
         StoreBusy, StoreFailed: The store cannot be used; what was committed is intact.
@@ -123,11 +118,64 @@ async def perform(
             connection, command=assignment.command, as_of=assignment.today, pinned=assignment.pinned, now=clock()
         )
     try:
-        pulled = await _pull_all(store, assignment, seq, progress)
-        return _judge_all(store, assignment, seq, pulled, clock=clock, progress=progress, keep=keep)
+        with store.write() as connection:
+            return await _make(connection, assignment, seq, clock=clock, progress=progress, keep=keep)
     except BaseException as error:
         _note_failure(store, seq, clock(), error)
         raise
+
+
+async def _make(
+    connection: Connection,
+    assignment: Assignment,
+    seq: int,
+    *,
+    clock: Clock,
+    progress: Progress,
+    keep: Callable[[Change], None] | None,
+) -> RunResult:
+    judge = Judge(assignment.process, assignment.policy, today=assignment.today, extra=assignment.extra)
+    plan = PlanSums() if assignment.rights is not None else None
+    outcomes: dict[str, _Read | SourceIncomplete] = {}
+    for source in assignment.sources:
+        with ChangeSpool() as spool:
+            outcome = await _read_and_judge(connection, assignment, judge, source, seq, progress, spool)
+            outcomes[source.name] = outcome
+            if plan is not None and isinstance(outcome, _Read):
+                for change in spool.changes():
+                    plan.add(change)
+                    if keep is not None:
+                        keep(change)
+    return RunResult(plan=plan, **_finish(connection, assignment, judge, seq, outcomes, clock()))
+
+
+async def _read_and_judge(
+    connection: Connection,
+    assignment: Assignment,
+    judge: Judge,
+    source: Source,
+    seq: int,
+    progress: Progress,
+    spool: ChangeSpool,
+) -> _Read | SourceIncomplete:
+    """Read one source and judge its records as they come; when it turns out incomplete, nothing of either is left."""
+    try:
+        with connection.begin_nested():
+            row = source_row(connection, source.name)
+            consider = _planner(assignment, source, spool)
+            judging = SourceJudging(connection, judge, source.name, row, seq=seq, consider=consider)
+            pulled = await pull_source(
+                connection, source, assignment.process, row, seq=seq, today=assignment.today, progress=progress,
+                take=judging.take,
+            )  # fmt: skip
+            judging.finish()
+    except SourceIncomplete as error:
+        note("source.incomplete", source=source.name, kind=type(error).__name__)
+        return error
+    finally:
+        await source.adapter.close()
+    note("source.pulled", source=source.name, read=pulled.read, rejected=pulled.rejected, changed=pulled.changed)
+    return _Read(pulled=pulled, judging=judging)
 
 
 def _note_failure(store: Store, seq: int, now: datetime, error: BaseException) -> None:
@@ -140,167 +188,54 @@ def _note_failure(store: Store, seq: int, now: datetime, error: BaseException) -
         return
 
 
-async def _pull_all(
-    store: Store, assignment: Assignment, seq: int, progress: Progress
-) -> dict[str, Pulled | SourceIncomplete]:
-    pulled: dict[str, Pulled | SourceIncomplete] = {}
-    for source in assignment.sources:
-        try:
-            with store.write() as connection:
-                got = await pull_source(
-                    connection, source, assignment.process, seq=seq, today=assignment.today, progress=progress
-                )
-            pulled[source.name] = got
-            note("source.pulled", source=source.name, read=got.read, rejected=got.rejected, changed=got.changed)
-        except SourceIncomplete as error:
-            pulled[source.name] = error
-            note("source.incomplete", source=source.name, kind=type(error).__name__)
-        finally:
-            await source.adapter.close()
-    return pulled
-
-
-def _judge_all(
-    store: Store,
-    assignment: Assignment,
-    seq: int,
-    pulled: dict[str, Pulled | SourceIncomplete],
-    *,
-    clock: Clock,
-    progress: Progress,
-    keep: Callable[[Change], None] | None,
-) -> RunResult:
-    judge = Judge(assignment.process, assignment.policy, today=assignment.today, extra=assignment.extra)
-    sums = _Sums(Pipeline(assignment.process))
-    plan = PlanSums() if assignment.rights is not None else None
-    with store.write() as connection:
-        seq, name = _identify(connection, assignment, seq, pulled, clock())
-        for source in assignment.sources:
-            got = pulled[source.name]
-            if isinstance(got, Pulled):
-                _judge_source(
-                    connection, judge, source.name, got, seq, sums, _planner(assignment, source, plan, keep), progress
-                )
-        summary = _summary(assignment, judge, name, pulled, sums, clock())
-        finish_run(connection, seq=seq, now=clock(), summary=summary)
-    note("run.finished", run=name, opportunities=summary.opportunities, **summary.counts)
-    return RunResult(seq=seq, summary=summary, plan=plan)
-
-
-def _planner(
-    assignment: Assignment, source: Source, plan: PlanSums | None, keep: Callable[[Change], None] | None
-) -> Callable[[Opportunity, Verdict], None] | None:
-    if plan is None or assignment.rights is None:
+def _planner(assignment: Assignment, source: Source, spool: ChangeSpool) -> Consider | None:
+    if assignment.rights is None:
         return None
     rights = assignment.rights[source.name]
 
     def consider(opportunity: Opportunity, verdict: Verdict) -> None:
         change = change_for(assignment.process, opportunity, verdict, rights)
         if change is not None:
-            plan.add(change)
-            if keep is not None:
-                keep(change)
+            spool.keep(change)
 
     return consider
 
 
-def _judge_source(
+def _finish(
     connection: Connection,
+    assignment: Assignment,
     judge: Judge,
-    name: str,
-    pulled: Pulled,
     seq: int,
-    sums: _Sums,
-    consider: Callable[[Opportunity, Verdict], None] | None,
-    progress: Progress,
-) -> None:
-    row = pulled.row
-    ledger = DiscrepancyLedger(
-        connection, source_id=row.source_id, seq=seq, last_judged=row.judged_run, rules=judge.codes
-    )
-    tally: Counter[tuple[int, int]] = Counter()
-    total: Counter[tuple[str, str]] = Counter()
-    done = 0
-    for chunk in read_snapshots(connection, row, judge.process):
-        judged: list[Judged] = []
-        for stored in chunk:
-            opportunity = stored.opportunity
-            verdict = judge.judge(opportunity, stored.trail)
-            tally[verdict.due_bits, verdict.unknown_bits] += 1
-            sums.pipeline.add(opportunity, verdict.proven_index, verdict.possible_index)
-            sums.opportunities += opportunity.status == "open"
-            bodies = {}
-            for one in verdict.findings:
-                bodies[one.rule] = _body(name, opportunity, verdict, one)
-                sums.severities[one.severity] += 1
-                sums.rules[one.rule] += 1
-            if bodies or ledger.remembers:
-                judged.append(Judged(stored.key, bodies, verdict, opportunity.status == "lost"))
-            if consider is not None and bodies:
-                consider(opportunity, verdict)
-        ledger.merge(judged)
-        done += len(chunk)
-        progress("judging", done, done, pulled.kept)
-        if len(tally) > _TALLIES:
-            _add_up(judge, tally, total)
-    ledger.finish()
-    _add_up(judge, tally, total)
-    sums.coverage += [
-        Coverage(source=name, rule=code, judged=total[code, "judged"], unknown=total[code, "unknown"])
-        for code in judge.codes
-        if total[code, "judged"] or total[code, "unknown"]
-    ]
-    sums.states.update(ledger.states)
-    mark_judged(connection, source_id=row.source_id, seq=seq)
-
-
-def _add_up(judge: Judge, tally: Counter[tuple[int, int]], total: Counter[tuple[str, str]]) -> None:
-    for (due, unknown), count in tally.items():
-        for code in judge.codes_of(due & ~unknown):
-            total[code, "judged"] += count
-        for code in judge.codes_of(unknown):
-            total[code, "unknown"] += count
-    tally.clear()
-
-
-def _body(source: str, opportunity: Opportunity, verdict: Verdict, finding: Finding) -> DiscrepancyBody:
-    return DiscrepancyBody(
-        rule=finding.rule,
-        severity=finding.severity,
-        source=source,
-        id=opportunity.id,
-        name=opportunity.name,
-        owner=opportunity.owner,
-        territory=opportunity.territory,
-        account=opportunity.account,
-        stage=opportunity.stage,
-        probability=opportunity.probability,
-        amount=None if opportunity.amount is None else format(opportunity.amount, "f"),
-        currency=opportunity.currency,
-        proven_stage=verdict.proven,
-        possible_stage=verdict.possible,
-        field=finding.field,
-        actual=finding.actual,
-        expected=finding.expected,
-        message=finding.message,
-        phrase=finding.phrase,
-        headline=finding.headline,
-        fix=finding.fix,
-    )
+    outcomes: dict[str, _Read | SourceIncomplete],
+    now: datetime,
+) -> dict[str, Any]:
+    """Name the run, sum it up and note that it has ended; gives its number and its summary."""
+    began = seq
+    seq, name = _identify(connection, assignment, seq, outcomes, now)
+    summary = _summary(assignment, judge, name, outcomes, now)
+    if seq != began and (earlier := summary_of(connection, seq)) is not None:
+        summary = msgspec.structs.replace(summary, by_state=earlier.by_state)
+    for outcome in outcomes.values():
+        if isinstance(outcome, _Read):
+            mark_judged(connection, source_id=outcome.pulled.row.source_id, seq=seq)
+    finish_run(connection, seq=seq, now=now, summary=summary)
+    note("run.finished", run=name, opportunities=summary.opportunities, **summary.counts)
+    return {"seq": seq, "summary": summary}
 
 
 def _identify(
     connection: Connection,
     assignment: Assignment,
     seq: int,
-    pulled: dict[str, Pulled | SourceIncomplete],
+    outcomes: dict[str, _Read | SourceIncomplete],
     now: datetime,
 ) -> tuple[int, str]:
     """Give the run its id, or let it be the run before it, when that had the same pinned day and the same input."""
-    digest = _digest(assignment, pulled)
+    digest = _digest(assignment, outcomes)
     last = last_finished(connection, before_seq=seq)
-    # Whatever a run that broke off left behind, this pull has put right again: then it repeats nothing.
-    settled = not any(isinstance(got, Pulled) and got.changed for got in pulled.values())
+    # The content may be the same and the wording of a rule another, as after an update of syncd.
+    reads = [outcome for outcome in outcomes.values() if isinstance(outcome, _Read)]
+    settled = not any(one.pulled.changed or one.judging.changed for one in reads)
     if assignment.pinned and settled and last is not None and last.pinned and last.digest == digest:
         adopt_run(connection, seq=seq, earlier=last.seq)
         return last.seq, last.run or ""
@@ -316,10 +251,10 @@ def _identify(
     return seq, name
 
 
-def _digest(assignment: Assignment, pulled: dict[str, Pulled | SourceIncomplete]) -> str:
+def _digest(assignment: Assignment, outcomes: dict[str, _Read | SourceIncomplete]) -> str:
     parts = [assignment.today.isoformat(), assignment.digest]
-    for name, got in pulled.items():
-        parts += [name, got.content if isinstance(got, Pulled) else f"incomplete: {got.reason}"]
+    for name, outcome in outcomes.items():
+        parts += [name, outcome.pulled.content if isinstance(outcome, _Read) else f"incomplete: {outcome.reason}"]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
@@ -327,10 +262,17 @@ def _summary(
     assignment: Assignment,
     judge: Judge,
     name: str,
-    pulled: dict[str, Pulled | SourceIncomplete],
-    sums: _Sums,
+    outcomes: dict[str, _Read | SourceIncomplete],
     now: datetime,
 ) -> RunSummary:
+    judgings = [outcome.judging for outcome in outcomes.values() if isinstance(outcome, _Read)]
+    pipeline = Pipeline(assignment.process)
+    severities, rules, states = Counter[str](), Counter[str](), Counter[str]()
+    for judging in judgings:
+        pipeline.merge(judging.pipeline)
+        severities.update(judging.severities)
+        rules.update(judging.rules)
+        states.update(dict[str, int](judging.states.items()))
     options = {
         f"{code}.{option}": assignment.policy.option(code, option, default)
         for code, given in RULE_OPTIONS.items()
@@ -344,24 +286,25 @@ def _summary(
         outcome_semantics=assignment.policy.outcome_semantics,
         finished_at=now.astimezone(UTC),
         timezone=assignment.timezone,
-        sources=[_source_summary(source, pulled[source.name]) for source in assignment.sources],
-        coverage=sums.coverage,
-        pipeline=sums.pipeline.totals(),
-        no_amount=sums.pipeline.no_amount,
-        counts={**{one: sums.severities[one] for one in SEVERITIES}, "waived": 0},
-        by_rule=dict(sorted(sums.rules.items())),
-        by_state=dict(sums.states),
-        opportunities=sums.opportunities,
+        sources=[_source_summary(source, outcomes[source.name]) for source in assignment.sources],
+        coverage=[one for judging in judgings for one in judging.coverage()],
+        pipeline=pipeline.totals(),
+        no_amount=pipeline.no_amount,
+        counts={**{one: severities[one] for one in SEVERITIES}, "waived": 0},
+        by_rule=dict(sorted(rules.items())),
+        by_state=dict(states),
+        opportunities=sum(judging.opportunities for judging in judgings),
         rules=list(judge.codes),
         settings=options,
     )
 
 
-def _source_summary(source: Source, got: Pulled | SourceIncomplete) -> SourceSummary:
-    if isinstance(got, SourceIncomplete):
+def _source_summary(source: Source, outcome: _Read | SourceIncomplete) -> SourceSummary:
+    if isinstance(outcome, SourceIncomplete):
         return SourceSummary(
-            name=source.name, adapter=source.adapter_name, complete=False, reason=got.reason, remedy=got.remedy
+            name=source.name, adapter=source.adapter_name, complete=False, reason=outcome.reason, remedy=outcome.remedy
         )
+    got = outcome.pulled
     return SourceSummary(
         name=source.name,
         adapter=source.adapter_name,

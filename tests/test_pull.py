@@ -9,6 +9,7 @@ from syncd.errors import ConfigError, SourceIncomplete
 from syncd.pull import Source, pull_source
 from syncd.store.runs import begin_run, read_rejections
 from syncd.store.schema import snapshot, source
+from syncd.store.snapshots import source_row
 from tests.store.runs import MSSP, day, deal
 from tests.store.test_snapshots import _noon
 
@@ -43,9 +44,13 @@ def pull(runs, *pages, number=1, min_rows_percent=50.0):
     told = []
     with runs.store.write() as connection:
         seq = begin_run(connection, command="check", as_of=day(number), pinned=False, now=_noon(day(number)))
+        row = source_row(connection, "crm")
         pulled = asyncio.run(
-            pull_source(connection, made, MSSP, seq=seq, today=day(number), progress=lambda *news: told.append(news))
-        )
+            pull_source(
+                connection, made, MSSP, row, seq=seq, today=day(number), progress=lambda *news: told.append(news),
+                take=lambda _: None,
+            )
+        )  # fmt: skip
         rejected = list(read_rejections(connection, seq))
     return pulled, rejected, told
 

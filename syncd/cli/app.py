@@ -71,7 +71,7 @@ def main() -> None:
         code = _explain(error)
     if code == INTERRUPTED:
         # Said here, as most versions of typer catch Ctrl-C themselves and only give this code.
-        typer.echo("interrupted: what was finished before is kept, and nothing half done was stored", err=True)
+        typer.echo("interrupted: nothing of this run was stored", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

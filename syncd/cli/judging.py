@@ -82,9 +82,10 @@ def reconcile(
     verbose: VerboseOption = 0,
 ) -> None:
     """Read, judge, and print the plan: which field of which opportunity would change, by which rule and why."""
-    from syncd.cli.planning import ChangeSpool, plan_of  # noqa: PLC0415 - keeps `syncd --help` quick
+    from syncd.cli.planning import plan_of  # noqa: PLC0415 - keeps `syncd --help` quick
     from syncd.cli.reading import read_run  # noqa: PLC0415
     from syncd.report import PLAN_FORMATS  # noqa: PLC0415
+    from syncd.spool import ChangeSpool  # noqa: PLC0415
 
     if not dry_run:
         raise UsageError("this version of syncd does not write to a CRM; say `reconcile --dry-run` to see the plan")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, any_, bindparam, func, insert, select
-from sqlalchemy.types import ARRAY, Text
+from sqlalchemy.types import ARRAY
 
 
 def insert_rows(
@@ -40,10 +40,10 @@ def _positional(table: Table, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"
 
 
-def among(connection: Connection, within: ColumnElement[str], name: str) -> ColumnElement[bool]:
-    """The condition that a column holds one of the texts of a parameter, given to the database as one value.
+def among(connection: Connection, within: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The condition that a column holds one of the values of a parameter, given to the database as one.
 
-    A parameter a text would have the statement composed anew for each number of them.
+    A parameter a value would have the statement composed anew for each number of them.
 
     Args:
         connection: Decides how the database takes a list; see `list_value`.
@@ -53,9 +53,9 @@ def among(connection: Connection, within: ColumnElement[str], name: str) -> Colu
     if connection.dialect.name == "sqlite":
         each = func.json_each(bindparam(name)).table_valued("value")
         return within.in_(select(each.c.value))
-    return within == any_(bindparam(name, type_=ARRAY(Text)))
+    return within == any_(bindparam(name, type_=ARRAY(within.type)))
 
 
-def list_value(connection: Connection, texts: list[str]) -> Any:
-    """A list of texts as the parameter of `among`."""
-    return msgspec.json.encode(texts).decode() if connection.dialect.name == "sqlite" else texts
+def list_value(connection: Connection, values: list[str] | list[int]) -> Any:
+    """A list of texts or numbers as the parameter of `among`."""
+    return msgspec.json.encode(values).decode() if connection.dialect.name == "sqlite" else values

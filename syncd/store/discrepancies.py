@@ -1,28 +1,29 @@
 """The life of each discrepancy: opened by one run, closed by another, opened again when it comes back.
 
 Each stretch is one row that is never changed back, so that "who was in breach when" can be answered for any past day.
-Whether a discrepancy is new, unchanged, reopened or fixed follows from the runs that opened and closed it, so a run
-that only repeats the last one changes nothing and says the same.
+Whether a discrepancy is new, unchanged, reopened or fixed follows from the runs that opened and closed it.
 
 Not for: finding discrepancies (`syncd.judge`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
 
-from syncd.model import Discrepancy, DiscrepancyBody, State
-from syncd.store.bulk import insert_rows
+from syncd.model import Discrepancy, Finding, State, Subject
+from syncd.store.bulk import among, insert_rows, list_value
 from syncd.store.schema import KEY_BITS, discrepancy, discrepancy_past, run, snapshot
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Discrepancy).decode
 _CHUNK: Final = 1_000
+_REMEMBERED: Final = 5_000
+"""Findings whose JSON is remembered at most."""
 
 
 class Undecided(Protocol):
@@ -38,22 +39,46 @@ class Judged(NamedTuple):
     """What the judge found for one record.
 
     Attributes:
-        bodies: By rule.
+        subject: Whom the findings are about; None where there are none.
+        findings: One a rule broken.
         verdict: Asked only when a discrepancy is gone, whether its rule could still be decided.
         lost: The record is lost, so that nearly no rule judges it.
     """
 
     key: int
-    bodies: Mapping[str, DiscrepancyBody]
+    subject: Subject | None
+    findings: Sequence[Finding]
     verdict: Undecided
     lost: bool = False
 
 
+class _Bodies:
+    """Puts the bodies of discrepancies together. Many records share a finding, so its JSON is made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Finding, str]] = {}
+
+    def of(self, subject: Subject | None, findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+        """The rule and the body of each finding, as the JSON object of a `DiscrepancyBody`."""
+        head = _encode(subject).decode()[:-1]
+        for finding in findings:
+            known = self._known.get(id(finding)) or self._learn(finding)
+            yield finding.rule, f"{head},{known[1]}"
+
+    def _learn(self, finding: Finding) -> tuple[Finding, str]:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        # It is known by its place in memory, which is its own for as long as it is held here.
+        self._known[id(finding)] = learnt = (finding, _encode(finding).decode()[1:])
+        return learnt
+
+
 class DiscrepancyLedger:
-    """Writes the discrepancies of one source and one run. Records come in the order of their keys.
+    """Writes the discrepancies of one source and one run.
 
     Attributes:
         states: How many are new, unchanged, reopened and fixed.
+        written: Anything was changed.
         remembers: There are earlier discrepancies, so that records without one matter too; `merge` then wants all.
     """
 
@@ -67,34 +92,35 @@ class DiscrepancyLedger:
         self._rules = frozenset(rules)
         self._low = source_id << KEY_BITS
         self._high = (source_id + 1) << KEY_BITS
+        self._bodies = _Bodies()
         self.states: dict[State, int] = {"new": 0, "unchanged": 0, "reopened": 0, "fixed": 0}
         own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high)
+        self._of_keys = select(discrepancy).where(among(connection, discrepancy.c.key, "keys"))
+        self.written = False
         self.remembers = connection.execute(select(discrepancy.c.key).where(own).limit(1)).first() is not None
 
     def merge(self, judged: Sequence[Judged]) -> None:
         """Bring the lives of some records up to date."""
         if not judged:
             return
-        before = self._stretches(judged[0].key, judged[-1].key)
+        before = self._stretches([one.key for one in judged])
         opened: list[tuple[Any, ...]] = []
         changed: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         for one in judged:
             stretches = before.get(one.key, {})
-            for rule, body in one.bodies.items():
-                self._open(one.key, rule, _encode(body).decode(), stretches.get(rule, ()), opened, changed)
-            for rule, rows in stretches.items():
-                if rule not in one.bodies and rule in self._rules:
-                    ended = "undecidable" if rule in one.verdict.unknown else "lost" if one.lost else "fixed"
-                    self._close(rows[-1], ended, closed)
+            if one.findings:
+                for rule, body in self._bodies.of(one.subject, one.findings):
+                    self._open(one.key, rule, body, stretches.get(rule, ()), opened, changed)
+            if stretches:
+                self._close_others(one, stretches, closed)
         self._write(opened, changed, closed)
 
     def finish(self) -> None:
         """Close what belongs to records that went, and to records the source no longer has."""
         present = select(snapshot.c.key).where(snapshot.c.key == discrepancy.c.key, snapshot.c.gone_run.is_(None))
         own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high, discrepancy.c.rule.in_(self._rules))
-        open_or_ours = or_(discrepancy.c.closed_run.is_(None), discrepancy.c.closed_run == self._seq)
-        left = select(discrepancy).where(own, open_or_ours, ~present.exists())
+        left = select(discrepancy).where(own, discrepancy.c.closed_run.is_(None), ~present.exists())
         closed: list[dict[str, Any]] = []
         for row in self._connection.execute(left):
             self._close(row, "gone", closed)
@@ -119,21 +145,27 @@ class DiscrepancyLedger:
             changed.append({"at": key, "of": rule, "since": current.opened_run, "body": body, "was": current.body})
         self.states[_state(current.opened_run, current.first_run, self._seq)] += 1
 
+    def _close_others(self, one: Judged, stretches: dict[str, list[Row[Any]]], closed: list[dict[str, Any]]) -> None:
+        broken = {finding.rule for finding in one.findings}
+        for rule, rows in stretches.items():
+            if rule not in broken and rule in self._rules:
+                ended = "undecidable" if rule in one.verdict.unknown else "lost" if one.lost else "fixed"
+                self._close(rows[-1], ended, closed)
+
     def _close(self, row: Row[Any], ended: str, closed: list[dict[str, Any]]) -> None:
         if row.closed_run is None:
             closed.append(
                 {"at": row.key, "of": row.rule, "since": row.opened_run, "closed_run": self._seq, "ended": ended,
                  "last_run": self._last or row.opened_run}
             )  # fmt: skip
-        if row.closed_run in (None, self._seq):
             self.states["fixed"] += 1
 
-    def _stretches(self, first: int, last: int) -> dict[int, dict[str, list[Row[Any]]]]:
+    def _stretches(self, keys: list[int]) -> dict[int, dict[str, list[Row[Any]]]]:
         if not self.remembers:
             return {}
-        between = select(discrepancy).where(discrepancy.c.key >= first, discrepancy.c.key <= last)
         found: dict[int, dict[str, list[Row[Any]]]] = {}
-        for row in self._connection.execute(between.order_by(discrepancy.c.key, discrepancy.c.opened_run)):
+        rows = self._connection.execute(self._of_keys, {"keys": list_value(self._connection, keys)}).all()
+        for row in sorted(rows, key=lambda row: row.opened_run):
             found.setdefault(row.key, {}).setdefault(row.rule, []).append(row)
         return found
 
@@ -145,6 +177,7 @@ class DiscrepancyLedger:
             discrepancy.c.rule == bindparam("of"),
             discrepancy.c.opened_run == bindparam("since"),
         )
+        self.written = self.written or bool(opened or changed or closed)
         insert_rows(self._connection, discrepancy, ("key", "rule", "opened_run", "first_run", "body"), opened)
         if changed:
             self._remember(changed)
@@ -158,17 +191,9 @@ class DiscrepancyLedger:
             self._connection.execute(end, closed)
 
     def _remember(self, changed: list[dict[str, Any]]) -> None:
-        """Keep what was said until now, unless it was this very run, made once more, that said it."""
-        past = discrepancy_past.c
-        ours = select(past.key, past.rule).where(
-            past.key >= changed[0]["at"], past.key <= changed[-1]["at"], past.until_run == self._seq
-        )
-        kept = {(key, rule) for key, rule in self._connection.execute(ours)}
+        """Keep what was said until now."""
         said = [(one["at"], one["of"], self._seq, one.pop("was")) for one in changed]
-        earlier = [
-            row for row, one in zip(said, changed, strict=True) if one["since"] < self._seq and row[:2] not in kept
-        ]
-        insert_rows(self._connection, discrepancy_past, ("key", "rule", "until_run", "body"), earlier)
+        insert_rows(self._connection, discrepancy_past, ("key", "rule", "until_run", "body"), said)
 
 
 class DiscrepancyReader:

@@ -12,10 +12,10 @@ from alembic.config import Config
 from sqlalchemy import Connection
 
 
-def upgrade(connection: Connection) -> None:
-    """Run every migration that is missing, inside the connection's transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run every migration that is missing up to one, inside the connection's transaction."""
     with as_file(files("syncd.store") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

@@ -1,7 +1,8 @@
 """Snapshots: each opportunity as last read, what it held before, and the stages it was seen in.
 
 A pull writes through a `SnapshotWriter`, inside one transaction; an unchanged record costs a look-up and no write.
-Which records a pull has seen is kept as one bit a record, so that memory stays flat however large the source.
+Which of the records known before a pull has seen is kept as one bit a record, so that memory stays flat however large
+the source.
 
 Not for: deciding whether a pull was complete (`syncd.pull`).
 """
@@ -12,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b, sha256
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from syncd.model import Opportunity
+from syncd.form import VERSION
+from syncd.model import UNFORMED, Opportunity
 from syncd.process import Process
 from syncd.rules.assessment import ASSESSMENT
 from syncd.rules.base import Trail, Visit
@@ -52,12 +56,32 @@ class SourceRow:
     judged_run: int | None
 
 
+class Stored(NamedTuple):
+    """A present record, as the judge needs it; `trail` is None where its history says nothing."""
+
+    key: int
+    opportunity: Opportunity
+    trail: Trail | None
+
+
 @dataclass(frozen=True, slots=True)
 class Repeat:
     """A record whose id was seen before in the same pull. `same` says whether with the same content."""
 
     position: int
     same: bool
+
+
+class Added(NamedTuple):
+    """What became of some opportunities.
+
+    Attributes:
+        stored: Those that are now in the store as they are, changed or not, in the order given.
+        repeats: Those that were not written because their id was seen before in this pull.
+    """
+
+    stored: list[Stored]
+    repeats: list[Repeat]
 
 
 def is_storable(opportunity: Opportunity) -> bool:
@@ -80,9 +104,9 @@ def source_row(connection: Connection, name: str) -> SourceRow:
 
 
 def layout_id(connection: Connection, process: Process) -> int:
-    """The number under which the store knows the process's evidence ids."""
+    """The number under which the store knows the process's evidence ids, and what a form means."""
     names = "\n".join(process.evidence)
-    digest = sha256(names.encode()).hexdigest()
+    digest = sha256(f"{names}\nform {VERSION}".encode()).hexdigest()
     found = connection.execute(select(layout.c.layout_id).where(layout.c.digest == digest)).scalar()
     if found is None:
         connection.execute(insert(layout).values(digest=digest, evidence=names))
@@ -105,13 +129,19 @@ class SnapshotWriter:
         self._today = today
         self._layout = layout_id(connection, process)
         self._assessment = process.evidence_index.get(ASSESSMENT)
+        self._appeared = row.complete_run is not None
         self._next = row.next_number
         self._base = row.source_id << KEY_BITS
         self._marks = bytearray(row.next_number // 8 + 1)
-        columns = (snapshot.c.id, snapshot.c.key, snapshot.c.content, snapshot.c.gone_run, snapshot.c.stage)
+        columns = (
+            snapshot.c.id, snapshot.c.key, snapshot.c.content, snapshot.c.gone_run, snapshot.c.stage,
+            snapshot.c.appeared,
+        )  # fmt: skip
         own = snapshot.c.source_id == row.source_id
         self._known = select(*columns).where(own, among(connection, snapshot.c.id, "ids"))
+        self._blank_content = blake2b(digest_size=16, person=self._layout.to_bytes(4, "big"))
         self._digest = blake2b(digest_size=16)
+        self._tracked = _is_tracked(connection, row.source_id)
         self.seen = 0
         self.changed = 0
 
@@ -120,33 +150,64 @@ class SnapshotWriter:
         """Identifies everything written so far, in its order."""
         return self._digest.hexdigest()
 
-    def add(self, opportunities: Sequence[Opportunity]) -> list[Repeat]:
+    def add(self, opportunities: Sequence[Opportunity]) -> Added:
         """Write some opportunities.
-
-        Returns:
-            Those that were not written because their id was seen before in this pull.
 
         Raises:
             UnicodeEncodeError: One of them holds text that is no valid Unicode; none was written. See `is_storable`.
         """
         payloads = [_encode(opportunity) for opportunity in opportunities]
+        contents = [self._content_of(payload) for payload in payloads]
+        if self._row.next_number == 0 and not self._appeared and self._add_new(opportunities, payloads, contents):
+            keys = range(self._base + self._next - len(opportunities), self._base + self._next)
+            return Added([Stored(*one, None) for one in zip(keys, opportunities, strict=True)], [])
         repeats: list[Repeat] = []
         fresh: dict[str, tuple[bytes, bytes, Opportunity]] = {}
-        layout = self._layout.to_bytes(4, "big")
         known = {one.id: one for one in self._look_up(opportunities)}
-        for position, (opportunity, payload) in enumerate(zip(opportunities, payloads, strict=True)):
+        rows = zip(opportunities, payloads, contents, strict=True)
+        for position, (opportunity, payload, content) in enumerate(rows):
             identity = opportunity.id
-            content = blake2b(payload, digest_size=16, person=layout).digest()
             if identity in fresh:
                 repeats.append(Repeat(position, content == fresh[identity][1]))
-            elif identity in known and self._is_marked(known[identity].key - self._base):
+            elif identity in known and self._is_seen(known[identity].key - self._base):
                 repeats.append(Repeat(position, content == known[identity].content))
             else:
                 fresh[identity] = (payload, content, opportunity)
         self._digest.update(b"".join([content for _, content, _ in fresh.values()]))
-        self._write(fresh, known)
+        stored = self._write(fresh, known)
         self.seen += len(fresh)
-        return repeats
+        return Added(stored, repeats)
+
+    def _content_of(self, payload: bytes) -> bytes:
+        digest = self._blank_content.copy()
+        digest.update(payload)
+        return digest.digest()
+
+    def _add_new(
+        self, opportunities: Sequence[Opportunity], payloads: Sequence[bytes], contents: Sequence[bytes]
+    ) -> bool:
+        """Into a source that was never read, records go without a look-up, unless one of their ids is there already.
+
+        Returns:
+            Whether they went in; if not, nothing did.
+        """
+        ids = [one.id for one in opportunities]
+        first, end = self._base + self._next, self._base + self._next + len(ids)
+        rows = zip(
+            range(first, end), repeat(self._row.source_id), ids, contents, repeat(self._layout),
+            [one.stage for one in opportunities], map(bytes.decode, payloads), repeat(False),
+            repeat(self._seq), repeat(self._seq),
+        )  # fmt: skip
+        try:
+            with self._connection.begin_nested():
+                insert_rows(self._connection, snapshot, _NEW, list(rows))
+        except IntegrityError:
+            return False
+        self._next += len(ids)
+        self._digest.update(b"".join(contents))
+        self.seen += len(ids)
+        self.changed += len(ids)
+        return True
 
     def _look_up(self, opportunities: Sequence[Opportunity]) -> Sequence[Any]:
         ids = list_value(self._connection, [one.id for one in opportunities])
@@ -166,11 +227,11 @@ class SnapshotWriter:
         )
         return gone
 
-    def _write(self, fresh: dict[str, tuple[bytes, bytes, Opportunity]], known: dict[str, Any]) -> None:
+    def _write(self, fresh: dict[str, tuple[bytes, bytes, Opportunity]], known: dict[str, Any]) -> list[Stored]:
         new: list[tuple[Any, ...]] = []
         edited: list[dict[str, Any]] = []
         visits: list[dict[str, Any]] = []
-        appeared = self._row.complete_run is not None
+        stored: list[Stored] = []
         for identity, (payload, content, opportunity) in fresh.items():
             before = known.get(identity)
             if before is None:
@@ -178,9 +239,9 @@ class SnapshotWriter:
                 self._next += 1
                 new.append(
                     (key, self._row.source_id, identity, content, self._layout, opportunity.stage, payload.decode(),
-                     appeared, self._seq, self._seq)
+                     self._appeared, self._seq, self._seq)
                 )  # fmt: skip
-                if appeared and opportunity.stage is not None:
+                if self._appeared and opportunity.stage is not None:
                     visits.append(self._visit(key, opportunity, moved=True))
             else:
                 key = before.key
@@ -190,13 +251,28 @@ class SnapshotWriter:
                     )
                     if opportunity.stage is not None and opportunity.stage != before.stage:
                         visits.append(self._visit(key, opportunity, moved=before.stage is not None))
-            self._mark(key - self._base)
+                self._mark(key - self._base)
+            stored.append(Stored(key, opportunity, None))
         self.changed += len(new) + len(edited)
         if edited:
             self._edit(edited, visits)
         insert_rows(self._connection, snapshot, _NEW, new)
         if visits:
             self._connection.execute(insert(visit), visits)
+            self._tracked = True
+        return self._with_trails(stored, known) if self._tracked else stored
+
+    def _with_trails(self, stored: list[Stored], known: dict[str, Any]) -> list[Stored]:
+        visits = _visits(self._connection, visit.c.key.in_([one.key for one in stored]))
+        return [
+            one._replace(trail=Trail(tuple(visits[one.key]), self._has_appeared(known.get(one.opportunity.id))))
+            if one.key in visits
+            else one
+            for one in stored
+        ]
+
+    def _has_appeared(self, before: Any) -> bool:
+        return self._appeared if before is None else bool(before.appeared)
 
     def _visit(self, key: int, opportunity: Opportunity, *, moved: bool) -> dict[str, Any]:
         entered = opportunity.stage_entered_at or (self._today if moved else None)
@@ -256,7 +332,7 @@ class SnapshotWriter:
         present = select(snapshot.c.key).where(
             snapshot.c.key >= low, snapshot.c.key < high, snapshot.c.gone_run.is_(None)
         )
-        gone = [{"at": key} for (key,) in self._connection.execute(present) if not self._is_marked(key - low)]
+        gone = [{"at": key} for (key,) in self._connection.execute(present) if not self._is_seen(key - low)]
         if gone:
             leave = update(snapshot).where(snapshot.c.key == bindparam("at")).values(gone_run=self._seq)
             self._connection.execute(leave, gone)
@@ -264,29 +340,19 @@ class SnapshotWriter:
         return len(gone)
 
     def _mark(self, number: int) -> None:
-        place = number >> 3
-        if place >= len(self._marks):
-            self._marks.extend(bytes(place + 4096 - len(self._marks)))
-        self._marks[place] |= 1 << (number & 7)
+        if number < self._row.next_number:
+            self._marks[number >> 3] |= 1 << (number & 7)
 
-    def _is_marked(self, number: int) -> bool:
-        place = number >> 3
-        return place < len(self._marks) and bool(self._marks[place] >> (number & 7) & 1)
-
-
-class Stored(NamedTuple):
-    """A present record, as the judge needs it."""
-
-    key: int
-    opportunity: Opportunity
-    trail: Trail | None
+    def _is_seen(self, number: int) -> bool:
+        """Whether this pull has given the record; all that are numbered since it began it has."""
+        return number >= self._row.next_number or bool(self._marks[number >> 3] >> (number & 7) & 1)
 
 
 def read_snapshots(connection: Connection, row: SourceRow, process: Process) -> Iterator[list[Stored]]:
     """Every present record of a source, in the order of keys, some at a time."""
     low, high = row.source_id << KEY_BITS, (row.source_id + 1) << KEY_BITS
     current = layout_id(connection, process)
-    tracked = connection.execute(select(visit.c.key).where(visit.c.key >= low, visit.c.key < high).limit(1)).first()
+    tracked = _is_tracked(connection, row.source_id)
     chosen = select(snapshot.c.key, snapshot.c.payload, snapshot.c.layout_id, snapshot.c.appeared).where(
         snapshot.c.key > bindparam("after"), snapshot.c.key < high, snapshot.c.gone_run.is_(None)
     )
@@ -295,7 +361,7 @@ def read_snapshots(connection: Connection, row: SourceRow, process: Process) -> 
     after = low - 1
     while rows := connection.execute(chosen, {"after": after}).all():
         after = rows[-1][0]
-        trails = _trails(connection, rows[0][0], after) if tracked else {}
+        trails = _visits(connection, visit.c.key.between(rows[0][0], after)) if tracked else {}
         stored: list[Stored] = []
         for key, payload, laid, appeared in rows:
             opportunity = _decode(payload)
@@ -308,13 +374,20 @@ def read_snapshots(connection: Connection, row: SourceRow, process: Process) -> 
         yield stored
 
 
-def _trails(connection: Connection, first: int, last: int) -> dict[int, list[Visit]]:
+def _is_tracked(connection: Connection, source_id: int) -> bool:
+    """Whether any record of the source has a history."""
+    low, high = source_id << KEY_BITS, (source_id + 1) << KEY_BITS
+    found = select(visit.c.key).where(visit.c.key >= low, visit.c.key < high).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def _visits(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Visit]]:
+    """The stays of some records, by key, oldest first."""
     columns = (visit.c.key, visit.c.stage, visit.c.seen, visit.c.entered, visit.c.assessed)
-    between = select(*columns).where(visit.c.key >= first, visit.c.key <= last).order_by(visit.c.key, visit.c.seq)
-    trails: dict[int, list[Visit]] = {}
-    for key, stage, seen, entered, assessed in connection.execute(between):
-        trails.setdefault(key, []).append(Visit(stage, seen, entered, assessed))
-    return trails
+    stays: dict[int, list[Visit]] = {}
+    for key, *stay in connection.execute(select(*columns).where(which).order_by(visit.c.key, visit.c.seq)):
+        stays.setdefault(key, []).append(Visit(*stay))
+    return stays
 
 
 def _days(connection: Connection, seqs: set[int]) -> dict[int, date]:
@@ -346,4 +419,6 @@ def _relaid(opportunity: Opportunity, names: tuple[str, ...], process: Process) 
         dates=table(opportunity.dates),
         by=table(opportunity.by),
         ref=table(opportunity.ref),
+        form=UNFORMED,
+        latest=None,
     )

@@ -73,7 +73,7 @@ def test_each_discrepancy_has_a_line_across_batches():
 
     written = _bytes(report(found))
 
-    assert sum(line.startswith(b'{"rule"') for line in written.splitlines()) == 1_500
+    assert sum(line.startswith(b'{"source"') for line in written.splitlines()) == 1_500
     assert [one["id"] for one in json.loads(written)["discrepancies"]] == [one.id for one in found]
 
 

@@ -3,8 +3,11 @@
 import importlib
 import pkgutil
 import socket
+from datetime import date
+from decimal import Decimal
 from importlib.resources import files
 
+import msgspec
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
@@ -12,11 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
 from syncd.errors import ConfigError, StoreBusy, StoreFailed
+from syncd.model import Opportunity
 from syncd.store import open_store
 from syncd.store.engine import HEAD
 from syncd.store.migrate import upgrade
 from syncd.store.migrations import versions
-from syncd.store.schema import metadata, run
+from syncd.store.schema import metadata, run, snapshot, snapshot_past
 
 
 def run_sql(url, *statements):
@@ -54,6 +58,48 @@ def test_migrations_lead_to_the_schema_of_a_fresh_database(database_url):
 
     assert differences == []
     assert version == HEAD
+
+
+def test_snapshots_of_the_first_schema_are_rewritten(database_url):
+    """A database of the first schema, whose snapshots are JSON objects, keeps all they say, today's and past."""
+    engine = sqlalchemy.create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+    told = '"stage":"qualify","probability":33.3,"amount":"10.50","met":5,"dates":{"2":"2026-01-02"}'
+    old = '{"id":"%s","name":"Zo\\u00eb",' + told + "}"
+    values = (
+        "'\\x00', 1, 'qualify', :payload, false, 1, 1"
+        if "postgresql" in database_url
+        else "x'00', 1, 'qualify', :payload, 0, 1, 1"
+    )
+    columns = "key, source_id, id, content, layout_id, stage, payload, appeared, first_run, changed_run"
+    with engine.begin() as connection:
+        for number in range(2_500):
+            statement = text(f"INSERT INTO snapshot ({columns}) VALUES ({number}, 1, '{number}', {values})")
+            connection.execute(statement, {"payload": old % number})
+        for number in (1, 2):
+            statement = text(f"INSERT INTO snapshot_past VALUES (7, {number}, 3, 1, :payload)")
+            connection.execute(statement, {"payload": old % number})
+    engine.dispose()
+
+    opened = open_store(database_url)
+    with opened.read() as connection:
+        payloads = connection.execute(select(snapshot.c.payload).order_by(snapshot.c.key)).scalars().all()
+        payloads += connection.execute(select(snapshot_past.c.payload)).scalars().all()
+    opened.close()
+    read = [msgspec.json.decode(one, type=Opportunity) for one in payloads]
+
+    assert [one.id for one in read] == [*map(str, range(2_500)), "1", "2"]
+    whole = Opportunity(
+        id="",
+        name="Zoë",
+        stage="qualify",
+        probability=33.3,
+        amount=Decimal("10.50"),
+        met=5,
+        dates={2: date(2026, 1, 2)},
+    )
+    assert all(msgspec.structs.replace(one, id="") == whole for one in read)
 
 
 def test_head_is_the_newest_migration():

@@ -27,7 +27,7 @@ class Pulls:
         with self.store.write() as connection:
             seq = begin_run(connection, command="check", as_of=today, pinned=False, now=_noon(today))
             writer = SnapshotWriter(connection, source_row(connection, "crm"), self.process, seq=seq, today=today)
-            repeats = [writer.add(chunk) for chunk in chunks]
+            repeats = [writer.add(chunk).repeats for chunk in chunks]
             gone = writer.finish()
         return writer, repeats, gone
 
