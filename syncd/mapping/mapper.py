@@ -22,6 +22,7 @@ from syncd.mapping.columns import (
     Fresh,
     Memo,
     Quick,
+    numbered,
     shown,
     stood_in,
     unless_missing,
@@ -40,6 +41,8 @@ _FORMING: Final = (
     "missing", "unreadable", "owner", "closed", "forecast", "source_type", "decision_due", "met", "bare", "untold",
 )  # fmt: skip
 """The attributes a record's form follows from, as `Former.form` takes them."""
+_NUMBERS: Final = ("amount", "probability")
+"""The canonical fields that are numbers."""
 _NOTHING: Final = Opportunity(id="")
 """What every attribute is where nothing is said."""
 
@@ -173,7 +176,7 @@ class RowMapper:
         evidence = self._evidence.read(columns, raw, size)
         page = evidence.attributes()
         page["id"], page["missing"] = ids, [self._missing] * size
-        faults = self._read_fields(columns, page) + evidence.faults + evidence.late_faults
+        faults = self._read_fields(columns, raw, page) + evidence.faults + evidence.late_faults
         self._read_stage(columns, page)
         page["unreadable"] = _by_row(faults, size)
         self._read_form(page)
@@ -196,11 +199,11 @@ class RowMapper:
         reasons = {row: _refusal(text, column[row]) for row, text in enumerate(ids)}
         return ids, {row: reason for row, reason in reasons.items() if reason}
 
-    def _read_fields(self, columns: Sequence[Column], page: dict[str, list[Any]]) -> list[Fault]:
+    def _read_fields(self, columns: Sequence[Column], raw: Sequence[Column], page: dict[str, list[Any]]) -> list[Fault]:
         """Read the canonical fields into the page, but for its ids and stages; gives what could not be read."""
         faults: list[Fault] = []
         for name, place, reader in self._fields:
-            column = columns[place]
+            column = numbered(raw[place]) if name in _NUMBERS and not self._text else columns[place]
             values, doubtful = reader.read(column)
             page[name] = values
             default = self._default(name)

@@ -17,6 +17,8 @@ from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from syncd.adapter import Percent
+
 
 class Unreadable(enum.Enum):
     """The type of `UNREADABLE`."""
@@ -77,9 +79,9 @@ class Reading:
 
     def number(self, value: Any) -> Decimal | None | Unreadable:
         """A finite decimal number."""
-        if value.__class__ is not str and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-            return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else UNREADABLE
+        if is_number(value):
+            # The marks say how numbers are written in texts, and this is none.
+            return _bounded(Decimal(value) if isinstance(value, int) else Decimal(plain_text(value) or ""))
         if (
             value.__class__ is str
             and self._plain_numbers
@@ -100,13 +102,9 @@ class Reading:
 
     def probability(self, value: Any) -> int | float | None | Unreadable:
         """A percentage: `40`, `40 %`, `+40`, `4e1`; a fraction only where the mapping says so."""
-        text = self.text(value)
-        if text is None:
-            return None
-        percent = text.endswith("%")
-        number = self.number(text[:-1].rstrip() if percent else text)
+        number, percent = self._figure(value)
         if number is None or isinstance(number, Unreadable):
-            return UNREADABLE
+            return number
         if self.probability_scale == "fraction" and not percent:
             number *= 100
         if abs(number) > _FAR:
@@ -184,6 +182,19 @@ class Reading:
         zone = self.source_zone
         return [one if one is None or one.tzinfo is UTC else _in_zone(one, zone, UTC) for one in moments]
 
+    def _figure(self, value: Any) -> tuple[Decimal | None | Unreadable, bool]:
+        """A number, and whether a percent sign stands behind it."""
+        if isinstance(value, Percent):
+            return _bounded(value.figure), True
+        if is_number(value):
+            return self.number(value), False
+        text = self.text(value)
+        if text is None or not text.endswith("%"):
+            return self.number(text), False
+        number = self.number(text[:-1].rstrip())
+        # A sign without a number is not blank.
+        return UNREADABLE if number is None else number, True
+
     def _moment(self, value: Any) -> date | None | Unreadable:
         if isinstance(value, datetime):
             # A spreadsheet keeps a day as its midnight without a zone; that is a day, not a time.
@@ -211,6 +222,16 @@ class Reading:
     @cached_property
     def _formats(self) -> tuple[Callable[[str], date], ...]:
         return tuple(_by_format(one) for one in self.date_formats)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number already, as in a typed source; true and false are none."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _bounded(number: Decimal) -> Decimal | Unreadable:
+    """The number, unless it is none or of no use as one."""
+    return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else UNREADABLE
 
 
 def _plain_moment(value: Any) -> datetime | None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.file import FileAdapter
-from syncd.adapter import MISSING, SourceContext
+from syncd.adapter import MISSING, Percent, SourceContext
 from syncd.errors import ConfigError, SourceIncomplete, SourceUnavailable
 
 AT = datetime(2026, 3, 1, 9)  # noqa: DTZ001 - a sheet knows no time zones
@@ -704,7 +704,13 @@ class TestWorkbook:
 
     @pytest.mark.parametrize(
         ("value", "number_format", "shown"),
-        [(0.4, "0%", "40%"), (0.07, "0.00%", "7%"), (0.285, "0%", "28.5%"), (1, "0%", "100%"), (40, '0"%"', 40)],
+        [
+            (0.4, "0%", Percent(Decimal(40))),
+            (0.07, "0.00%", Percent(Decimal(7))),
+            (0.285, "0%", Percent(Decimal("28.5"))),
+            (1, "0%", Percent(Decimal(100))),
+            (40, '0"%"', 40),
+        ],
     )
     def test_percentages_are_read_as_they_are_shown(self, tmp_path, value, number_format, shown):
         """A cell its user sees as 40 % is 40 %; a literal percent sign does not scale."""
