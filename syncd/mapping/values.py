@@ -88,17 +88,19 @@ class Reading:
             and _NUMBER.fullmatch(value)
             and len(value) <= _LONGEST_NUMBER
         ):
-            return Decimal(value)
+            return _bounded(Decimal(value))
         text = self.text(value)
         if text is None:
             return None
-        if self.thousands_mark:
+        if self.thousands_mark and self.thousands_mark in text:
+            if not self._grouped.fullmatch(text):
+                return UNREADABLE
             text = text.replace(self.thousands_mark, "")
         if self.decimal_mark != ".":
             text = text.replace(".", "x").replace(self.decimal_mark, ".")
         if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
             return UNREADABLE
-        return Decimal(text)
+        return _bounded(Decimal(text))
 
     def probability(self, value: Any) -> int | float | None | Unreadable:
         """A percentage: `40`, `40 %`, `+40`, `4e1`; a fraction only where the mapping says so."""
@@ -218,6 +220,12 @@ class Reading:
     @cached_property
     def _plain_numbers(self) -> bool:
         return not self.thousands_mark and self.decimal_mark == "."
+
+    @cached_property
+    def _grouped(self) -> re.Pattern[str]:
+        """A number with thousands marks: grouped in threes, for `12.10.2026` is a day and `1.5` no fifteen."""
+        thousands, decimal = re.escape(self.thousands_mark), re.escape(self.decimal_mark)
+        return re.compile(rf"[+-]?\d{{1,3}}(?:{thousands}\d{{3}})+(?:{decimal}\d*)?", re.ASCII)
 
     @cached_property
     def _formats(self) -> tuple[Callable[[str], date], ...]:

@@ -105,3 +105,36 @@ def test_typed_numbers_have_no_marks(value, number):
 def test_typed_probabilities_have_the_scale_of_the_source(value, percent):
     """A fraction is one as text and as number; what is shown as a percentage is one already."""
     assert MARKED.probability(value) == percent
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.234.567,89", Decimal("1234567.89")),
+        ("-12.345", Decimal(-12345)),
+        ("+999.000,", Decimal(999000)),
+        ("1234567,89", Decimal("1234567.89")),
+        ("12.10.2026", UNREADABLE),
+        ("1.5", UNREADABLE),
+        ("1234.567", UNREADABLE),
+        (".123", UNREADABLE),
+        ("1..234", UNREADABLE),
+        ("1.2345", UNREADABLE),
+        ("1,234.567", UNREADABLE),
+        ("1.234e2", UNREADABLE),
+    ],
+)
+def test_thousands_marks_group_in_threes(text, number):
+    """A number that is grouped in any other way is a day, a version or a slip, and nothing is guessed."""
+    assert COMMA.number(text) == number
+
+
+@pytest.mark.parametrize("value", ["1e99", "1e40", 1e40, "-1e-41"])
+def test_numbers_beyond_all_bounds(value):
+    """A text and a typed number have the same bounds."""
+    assert READING.number(value) is UNREADABLE
+
+
+def test_the_largest_numbers():
+    """Forty digits are read, whatever they are good for."""
+    assert READING.number("9" * 40) == READING.number(int("9" * 40)) == Decimal("9" * 40)
