@@ -17,7 +17,7 @@ import msgspec
 
 from syncd.judge import Verdict
 from syncd.model import NO_CURRENCY, UNFORMED, Change, Edit, Finding, Opportunity, Safety
-from syncd.pipeline import money, recorded_share, weighted
+from syncd.pipeline import minus, money, plus, recorded_share, weighted
 from syncd.policy import Limits
 from syncd.process import Process
 
@@ -127,7 +127,7 @@ def _moved(process: Process, opportunity: Opportunity, edits: dict[str, Edit]) -
     names = edits.keys() & {"stage", "probability"}
     after = msgspec.structs.replace(opportunity, **{name: edits[name].after for name in names})
     before_share, after_share = recorded_share(process, opportunity), recorded_share(process, after)
-    return weighted(opportunity.amount, after_share or 0) - weighted(opportunity.amount, before_share or 0)
+    return minus(weighted(opportunity.amount, after_share or 0), weighted(opportunity.amount, before_share or 0))
 
 
 @dataclass(slots=True)
@@ -156,8 +156,8 @@ class PlanSums:
         moved = Decimal(change.weighted_change)
         if moved:
             currency = change.currency or NO_CURRENCY
-            self.net[currency] = self.net.get(currency, Decimal(0)) + moved
-            self.gross[currency] = self.gross.get(currency, Decimal(0)) + abs(moved)
+            self.net[currency] = plus(self.net.get(currency, Decimal(0)), moved)
+            self.gross[currency] = plus(self.gross.get(currency, Decimal(0)), moved.copy_abs())
         self._hash.update(msgspec.json.encode(change, order="deterministic"))
 
     def percent(self, opportunities: int) -> float:

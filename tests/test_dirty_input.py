@@ -209,6 +209,23 @@ class TestDiscrepancies:
         assert b"\x07" not in shown
 
 
+@pytest.mark.parametrize("amount", ["1e26", "9" * 40, "1" + "0" * 39])
+def test_absurd_amounts_stop_nothing(desk, amount):
+    """A record worth more than there is money is judged, planned and reported like any other."""
+    wrong = row("bad", stage="solution", probability="999999999999999", amount=amount)
+    done = judged(desk, text(GOOD, wrong))
+    planned = desk.syncd("reconcile", "--dry-run", "--output-format", "json")
+
+    assert "PRB002" in rules_of(done)
+    assert judged_count(done) == 2
+    assert [one["id"] for one in planned.json["changes"]] == ["bad"]
+    for form in ("html", "xlsx", "csv", "json", "md"):
+        assert desk.syncd("report", "--format", form, "-o", f"report.{form}").code == 0
+    for form in ("text", "sarif", "junit", "github"):
+        assert desk.syncd("check", "--output-format", form).code == 1
+    assert desk.syncd("reconcile", "--dry-run").code in {1, 4}
+
+
 class TestRejected:
     """Records that cannot be told apart or taken apart: refused with place and reason; the rest goes on."""
 
