@@ -173,7 +173,7 @@ class PlanSums:
         found: list[dict[str, Any]] = []
         if self.changes > limits.max_changes:
             found.append({"limit": "max_changes", "value": self.changes, "allowed": limits.max_changes})
-        if opportunities and 100 * self.changes > limits.max_percent * opportunities:
+        if self._share_exceeds(limits.max_percent, opportunities):
             found.append({"limit": "max_percent", "value": self.percent(opportunities), "allowed": limits.max_percent})
         for currency, allowed in sorted(limits.max_weighted_change.items()):
             moved = self.gross.get(currency, Decimal(0))
@@ -186,6 +186,13 @@ class PlanSums:
                     }
                 )
         return found
+
+    def _share_exceeds(self, percent: float, opportunities: int) -> bool:
+        # Not by the rounded figure: 30.04 % are more than 30.
+        if opportunities:
+            return 100 * self.changes > percent * opportunities
+        # Changes of won records alone. Whatever they are a share of, a limit that can stop all must stop them.
+        return self.percent(0) > percent
 
 
 @dataclass(frozen=True, kw_only=True)
