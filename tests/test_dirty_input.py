@@ -209,6 +209,16 @@ class TestDiscrepancies:
         assert b"\x07" not in shown
 
 
+def test_a_proof_that_cannot_be_read_is_not_missing(desk):
+    """An outcome whose day is a slip may be verifiable: DAT001 says so, and OUT010 is unknown."""
+    columns = [f"prospect.sponsor_identified{part}" for part in ("", ".date", ".by", ".ref")]
+    header = ",".join([HEADER, *columns])
+    done = judged(desk, text(f"{GOOD},yes,soon,,", header=header), "--select", "OUT010,DAT001")
+
+    assert rules_of(done, "good") == ["DAT001"]
+    assert {"source": "crm", "rule": "OUT010", "judged": 0, "unknown": 1} in done.json["coverage"]
+
+
 @pytest.mark.parametrize("amount", ["1e26", "9" * 40, "1" + "0" * 39])
 def test_absurd_amounts_stop_nothing(desk, amount):
     """A record worth more than there is money is judged, planned and reported like any other."""
