@@ -15,7 +15,10 @@ def report(
     output_format: Annotated[ReportFormat, typer.Option("--format", help="How to write it.")] = ReportFormat.html,
     output: OutputOption = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="The run with the nearest day, on or before this one, as it was then.")
+        str | None,
+        typer.Option(
+            "--as-of", metavar="DATE", help="The run with the nearest day, on or before this one, as it was then."
+        ),
     ] = None,
 ) -> None:
     """Write the report of the last run, or of the one with the nearest day on or before a day. Reads no source."""

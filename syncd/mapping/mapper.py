@@ -29,7 +29,7 @@ from syncd.mapping.columns import (
 )
 from syncd.mapping.evidence import EvidenceReader
 from syncd.mapping.spec import Mapping, fold
-from syncd.mapping.values import UNREADABLE, Parse, Reading, plain_text
+from syncd.mapping.values import PLACEHOLDERS, UNREADABLE, Parse, Reading, is_placeholder, plain_text
 from syncd.model import FIELD_BIT, FIELDS, Opportunity
 from syncd.process import Process
 
@@ -194,7 +194,8 @@ class RowMapper:
             ids = list(map(str.strip, column))
         except TypeError:
             ids = ["" if value is MISSING else (plain_text(value) or "").strip() for value in column]
-        if "" not in ids and "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID:
+        sound = "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID
+        if sound and PLACEHOLDERS.isdisjoint(map(str.lower, ids)):
             return ids, {}
         reasons = {row: _refusal(text, column[row]) for row, text in enumerate(ids)}
         return ids, {row: reason for row, reason in reasons.items() if reason}
@@ -248,7 +249,7 @@ class RowMapper:
 
 def _refusal(identity: str, value: Any) -> str:
     """Why a record with this id cannot be identified; empty where it can. The value is what the id was read from."""
-    if not identity:
+    if is_placeholder(identity):
         return "the id is missing" if value is MISSING else "the id is blank"
     if "\x00" in identity:
         return "the id holds a NUL"

@@ -33,6 +33,7 @@ PLACEHOLDERS: Final = frozenset({"", "tbd", "n/a", ".", "-"})
 """Texts that people type into a field to leave it empty; one list for the whole tool."""
 
 _LONGEST_PLACEHOLDER: Final = max(map(len, PLACEHOLDERS))
+"""Every placeholder is short, and most values are not."""
 
 YES: Final = frozenset({"yes", "y", "true", "1"})
 NO: Final = frozenset({"no", "n", "false", "0"})
@@ -74,8 +75,7 @@ class Reading:
             if value is None:
                 return None
         value = value.strip()
-        # Every placeholder is short, and most values are not.
-        return None if len(value) <= _LONGEST_PLACEHOLDER and value.lower() in PLACEHOLDERS else value
+        return None if is_placeholder(value) else value
 
     def number(self, value: Any) -> Decimal | None | Unreadable:
         """A finite decimal number."""
@@ -155,9 +155,7 @@ class Reading:
             stripped = list(map(str.strip, values))
         except TypeError:
             return None
-        return [
-            None if len(text) <= _LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS else text for text in stripped
-        ]
+        return [None if len(text) <= _LONGEST_PLACEHOLDER and is_placeholder(text) else text for text in stripped]
 
     def numbers(self, values: Sequence[Any]) -> list[Decimal | None] | None:
         """As `number` for each value, or None unless all are plain digits, at most with a sign and a point."""
@@ -230,6 +228,11 @@ class Reading:
     @cached_property
     def _formats(self) -> tuple[Callable[[str], date], ...]:
         return tuple(_by_format(one) for one in self.date_formats)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a trimmed text only stands for an empty field."""
+    return len(text) <= _LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS
 
 
 def is_number(value: Any) -> bool:

@@ -196,6 +196,7 @@ def test_an_empty_page(mapper):
         (MISSING, "the id is missing"),
         (None, "the id is blank"),
         (" ", "the id is blank"),
+        *((text, "the id is blank") for text in ("n/a", " N/A ", "tbd", "-", ".")),
         ("a\x00", "the id holds a NUL"),
         ("x" * 501, "the id is longer than 500 characters"),
     ],
