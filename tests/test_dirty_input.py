@@ -209,6 +209,22 @@ class TestDiscrepancies:
         assert b"\x07" not in shown
 
 
+@pytest.mark.parametrize("name", ["deals.json", "deals.jsonl"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1" * 5000], ids=["NaN", "infinity", "5,000 digits"])
+def test_numbers_that_are_none_in_json(desk, name, number):
+    """The value is unreadable and the record is judged, in a document as in lines."""
+    records = [
+        f'{{"id":"bad","stage":"solution","probability":40,"amount":{number}}}',
+        f'{{"id":"worse","stage":"solution","probability":{number},"amount":1}}',
+    ]
+    desk.write(name, f"[{','.join(records)}]" if name == "deals.json" else "\n".join([*records, ""]))
+    desk.configure(path=name)
+    done = judged(desk, None, "--select", "PRB,DAT001")
+
+    assert done.found() == [("bad", "DAT001"), ("worse", "PRB002")]
+    assert rejected(done) == []
+
+
 def test_a_proof_that_cannot_be_read_is_not_missing(desk):
     """An outcome whose day is a slip may be verifiable: DAT001 says so, and OUT010 is unknown."""
     columns = [f"prospect.sponsor_identified{part}" for part in ("", ".date", ".by", ".ref")]
