@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from syncd.errors import ConfigError, Problem, StoreBusy, StoreFailed
@@ -117,6 +117,7 @@ def _engine(url: str, password: str | None, busy_seconds: float) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "handle_error", _stay_connected)
     else:
         event.listen(engine, "begin", _begin_postgresql)
     return engine
@@ -132,6 +133,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     if not _only_reads(connection):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _stay_connected(context: ExceptionContext) -> None:
+    """Let an interrupted transaction be undone as any other.
+
+    SQLAlchemy would drop the connection, as after Ctrl-C a server may be in the middle of an answer. SQLite has no
+    server; and a dropped connection holds the write lock for as long as anything, be it a traceback, holds its cursor.
+    """
+    if not isinstance(context.original_exception, Exception):
+        context.is_disconnect = False
 
 
 def _begin_postgresql(connection: Connection) -> None:
