@@ -1034,6 +1034,55 @@ class TestFiles:
         finally:
             writer.join()
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_pipe_nobody_writes_to(self, tmp_path, monkeypatch):
+        """It is given up after a while, where opening it as a file would wait for ever."""
+        monkeypatch.setattr("adapters.file.pipe.PATIENCE", 0.3)
+        os.mkfifo(tmp_path / "pipe.csv")
+
+        with pytest.raises(SourceUnavailable, match=r"nobody wrote to it for 0\.3 seconds") as caught:
+            pull(tmp_path, "pipe.csv")
+
+        assert "Start what writes to it" in caught.value.remedy
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_writer_may_take_its_time(self, tmp_path, monkeypatch):
+        """Once a writer is there the reader waits, also longer than it would without one."""
+        monkeypatch.setattr("adapters.file.pipe.PATIENCE", 0.3)
+        os.mkfifo(tmp_path / "pipe.csv")
+
+        def write():
+            time.sleep(0.1)
+            with (tmp_path / "pipe.csv").open("wb", buffering=0) as pipe:
+                for part in (b"id\n", b"1\n", b"2\n"):
+                    time.sleep(0.5)
+                    pipe.write(part)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert rows(pull(tmp_path, "pipe.csv")) == [["1"], ["2"]]
+        finally:
+            writer.join()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_writer_that_came_and_went(self, tmp_path):
+        """It wrote nothing: that is an empty export, and not a writer to wait for."""
+        os.mkfifo(tmp_path / "pipe.csv")
+        writer = threading.Thread(target=(tmp_path / "pipe.csv").write_bytes, args=(b"",))
+        writer.start()
+        try:
+            with pytest.raises(SourceIncomplete, match="no header"):
+                pull(tmp_path, "pipe.csv")
+        finally:
+            writer.join()
+
+    @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")  # noqa: PTH110
+    def test_a_device_is_refused(self, tmp_path):
+        """Some never end, and others wait for somebody to type."""
+        with pytest.raises(SourceUnavailable, match="is a device"):
+            pull(tmp_path, "/dev/zero", format="csv")
+
 
 class TestSettings:
     @pytest.mark.parametrize(
