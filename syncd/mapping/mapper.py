@@ -12,7 +12,7 @@ from operator import or_
 from typing import Any, Final
 
 from syncd.adapter import MISSING
-from syncd.errors import ConfigError, Problem
+from syncd.errors import ConfigError
 from syncd.form import Former
 from syncd.mapping.columns import (
     SHOWN,
@@ -68,8 +68,9 @@ class Mapper:
         given = ({} if currency is None else {"currency": currency}) | dict(mapping.constants)
         self.constants = {name: self.parser(name)(text) for name, text in given.items()}
         if wrong := [name for name, value in self.constants.items() if value is UNREADABLE]:
-            problems = (f"[constants] {name}: {given[name]!r} cannot be read" for name in wrong)
-            raise ConfigError(*(Problem(message=one, file=mapping.name) for one in problems))
+            raise ConfigError(
+                *(mapping.complain(("constants", name), f"{given[name]!r} cannot be read") for name in wrong)
+            )
 
     def bind(self, columns: tuple[str, ...], *, text: bool = False) -> RowMapper:
         """Prepare for rows with these columns; `text` promises that every value is a str."""
