@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
@@ -28,6 +29,21 @@ class Missing(enum.Enum):
 
 
 MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A number that its source shows as a percentage, so that its scale is beyond doubt: 0.4 shown as `40%`.
+
+    Attributes:
+        figure: The number before the sign.
+    """
+
+    figure: Decimal
+
+    def __str__(self) -> str:
+        """As it is shown."""
+        return f"{self.figure:f}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class Page:
         columns: Native field names, in the order of each row's values. The same tuple object for as long as the
             columns do not change, so that the mapping is compiled once.
         rows: One sequence of native values a record, as long as `columns`. Values are str, int, float, Decimal, bool,
-            None (empty), date, datetime, `MISSING`, or for a child component a list of dicts.
+            None (empty), date, datetime, `Percent`, `MISSING`, or for a child component a list of dicts.
         declared: The source itself lists its columns (a header, a sheet). False where they are only those seen so far,
             as in JSON, so that a field that is absent here may still come.
         text: Every value is a str, as in a CSV file.

@@ -74,7 +74,8 @@ class Opportunity(msgspec.Struct, frozen=True, array_like=True):
         met: Bits of the evidence that is met.
         not_met: Bits of the evidence that is not met. A bit in neither is unknown.
         bare: Bits of the evidence that is met although its date, confirmer and document exist as fields, all blank.
-        untold: Bits of the evidence that is met without any of the three, where the source lacks a field for one.
+        untold: Bits of the evidence that is met without any of the three, where the source lacks a field for one, or
+            one cannot be read.
         dates: Day each evidence was met, by index.
         by: Who confirmed it, by index.
         ref: The document or activity, by index.

@@ -140,6 +140,25 @@ def test_all_of_a_run_or_nothing(runs, error, state):
     assert set(runs.states(result).values()) == {"new"}
 
 
+@pytest.mark.parametrize("table", ["snapshot", "discrepancy"])
+def test_an_interruption_while_rows_are_written(runs, table, monkeypatch):
+    """Ctrl-C in the middle of a write lets go of the database, so that the run can be noted as interrupted."""
+    execute = runs.store.engine.dialect.do_executemany
+
+    def interrupted(cursor, statement, parameters, context=None):
+        execute(cursor, statement, parameters, context)
+        if statement.startswith(f"INSERT INTO {table} "):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.store.engine.dialect, "do_executemany", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            go(runs, assignment(runs, qualified("1"), qualified("2")))
+
+    assert runs.rows(run, run.c.state) == [("interrupted",)]
+    assert runs.count(snapshot) == 0
+
+
 def test_a_wrong_column_stops_the_run(runs):
     """A source without an id column is the configuration's fault: the run ends, and leaves nothing."""
     wrong = runs.source([{"ident": "1", "stage": "prospect"}], name="wrong")

@@ -1,6 +1,7 @@
 """Reads JSON Lines: one object a line.
 
-Numbers with a fraction become Decimal, exactly as written.
+Numbers with a fraction become Decimal, exactly as written. What msgspec refuses is tried by the decoder of JSON
+documents, so that a number that is none, or beyond all bounds, costs one value here as there and not the record.
 
 Not for: JSON documents (`adapters.file.jsondoc`).
 """
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.file import cells
+from adapters.file import cells, jsondoc
 from adapters.file.files import OpenFile
 from adapters.file.records import PAGE_ROWS, Records
 from adapters.file.settings import FileSettings
@@ -63,7 +64,12 @@ def _decoded(line: str) -> Any:
     try:
         return _DECODER.decode(line)
     except (ValueError, ArithmeticError, RecursionError):  # numbers beyond all bounds, and what msgspec raises
-        return _UNREADABLE if line.strip() else _BLANK
+        if not line.strip():
+            return _BLANK
+    try:
+        return _UNREADABLE if UNDECODABLE in line else jsondoc.decode(line)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
 
 
 def _reason(line: str, encoding: str) -> str:

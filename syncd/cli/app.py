@@ -71,7 +71,7 @@ def main() -> None:
         code = _explain(error)
     if code == INTERRUPTED:
         # Said here, as most versions of typer catch Ctrl-C themselves and only give this code.
-        typer.echo("interrupted: nothing of this run was stored", err=True)
+        typer.echo("interrupted: a run that has not ended leaves nothing in the store", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

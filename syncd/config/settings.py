@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from syncd.config.places import Places
 from syncd.model import Severity
+from syncd.places import Places
 from syncd.policy import Limits, OutcomeSemantics, Policy
 from syncd.secrets import Secret
 
@@ -53,6 +53,7 @@ class CustomRuleSettings:
         field: The canonical field or evidence id it is about; empty for several.
         line: Where the rule's table begins.
         condition_line: Where the text of the condition begins.
+        sound: Whether all of its table could be read.
     """
 
     code: str
@@ -64,6 +65,7 @@ class CustomRuleSettings:
     field: str = ""
     line: int = 0
     condition_line: int = 0
+    sound: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class SourceSettings:
         schedule: Five cron fields, or None.
         min_rows_percent: A full pull that gives fewer than this percentage of the records known before is incomplete.
         options: Everything else in the table, for the adapter; see `validate_options`.
+        refused: Those of the options that hold a secret written out.
         file: The configuration file, as the person named it.
         locate: Gives the line of a key of this source: `locate("auth", "password")`.
     """
@@ -91,6 +94,7 @@ class SourceSettings:
     write: WriteMode = "off"
     min_rows_percent: float = 50.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
     file: str = ""
     line: int = 0
     locate: Places = field(default=Places({}, {}), repr=False, compare=False)

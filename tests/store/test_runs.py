@@ -155,6 +155,18 @@ def test_the_last_run_as_of_a_day(runs):
         assert last_finished(connection, on_or_before=day(0)) is None
 
 
+def test_the_nearest_day_wins_whenever_it_was_judged(runs):
+    """A run as of an earlier day that was made later is not nearer; of the runs of one day the newest is meant."""
+    for number in (3, 3, 1):
+        runs.run(deal("1"), today=day(number))
+    with runs.store.read() as connection:
+        found = [last_finished(connection, on_or_before=day(number)).seq for number in (1, 2, 3, 9)]
+        before = last_finished(connection, before_seq=4).seq
+
+    assert found == [3, 3, 2, 2]
+    assert before == 3
+
+
 def test_a_summary_is_read_back_as_it_was(runs):
     """What a run reported can be read back later, whole."""
     result = runs.run(qualified("1", amount="12.50", currency="USD"))
