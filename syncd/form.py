@@ -106,7 +106,8 @@ class Former:
             form ^= _BOTH << DECISION
         if unreadable:
             form = _doubted(form, [name for name, _ in unreadable])
-        return form | self._unproven(met, bare, untold) if bare or untold else form
+        # Most records have facts without a proof, but few of these are outcomes.
+        return form | self._unproven(met, bare, untold) if (bare | untold) & self._outcomes else form
 
     def dated(self, dates: Mapping[int, date]) -> tuple[int, date | None]:
         """What the days of the evidence add to the form, and the last of them."""

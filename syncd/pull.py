@@ -121,12 +121,11 @@ class _Pull:
 
     def take(self, page: Page) -> None:
         """Map and keep one page."""
-        mapper = self._bind(page)
+        mapped = self._bind(page).map_rows(page.rows)
         opportunities: list[Opportunity] = []
         places: list[int] = []
         refused: list[tuple[int, Rejected]] = []
-        for index, values in enumerate(page.rows):
-            said = mapper.map(values)
+        for index, said in enumerate(mapped):
             if isinstance(said, str):
                 refused.append((index, self._refusal(page, index, said)))
             else:

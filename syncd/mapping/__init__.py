@@ -1,6 +1,7 @@
 """From raw records to opportunities, driven by mapping data alone.
 
-`spec` reads and checks a mapping file, `values` reads single cells, `mapper` puts both to work on the pages of a pull.
+`spec` reads and checks a mapping file, `values` reads single cells, `columns` whole columns of them, `evidence` and
+`marks` those that show evidence; `mapper` puts them all to work on the pages of a pull.
 
 Not for: talking to systems (adapters) or deciding what a value means for the process (`syncd.rules`).
 """

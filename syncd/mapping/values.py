@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -38,6 +38,7 @@ NO: Final = frozenset({"no", "n", "false", "0"})
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _LONGEST_NUMBER: Final = 40
+_PLAIN_NUMBER: Final = b"+-.0123456789"
 _LONGEST_DAY: Final = len("2026-11-23")
 _FAR: Final = 10**15
 """Beyond this, no percentage is meant; a float would no longer hold it exactly."""
@@ -145,6 +146,43 @@ class Reading:
         if text is None:
             return None
         return text.upper() if _CURRENCY.fullmatch(text) else UNREADABLE
+
+    # Whole columns at once, which give up where a cell needs a closer look: then each goes through the method above.
+
+    def texts(self, values: Sequence[Any]) -> list[str | None] | None:
+        """As `text` for each value, or None unless all are str."""
+        try:
+            stripped = list(map(str.strip, values))
+        except TypeError:
+            return None
+        return [
+            None if len(text) <= _LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS else text for text in stripped
+        ]
+
+    def numbers(self, values: Sequence[Any]) -> list[Decimal | None] | None:
+        """As `number` for each value, or None unless all are plain digits, at most with a sign and a point."""
+        try:
+            text = "".join(values)
+        except TypeError:
+            return None
+        plain = self._plain_numbers and text.isascii() and not text.encode().translate(None, _PLAIN_NUMBER)
+        if not plain or max(map(len, values), default=0) > _LONGEST_NUMBER:
+            return None
+        try:
+            return [Decimal(value) if value else None for value in values]
+        except InvalidOperation:
+            return None
+
+    def moments(self, values: Sequence[Any]) -> list[datetime | None] | None:
+        """As `moment` for each value, or None unless all are times in ISO 8601."""
+        try:
+            if min(map(len, filter(None, values)), default=_LONGEST_DAY + 1) <= _LONGEST_DAY:
+                return None
+            moments = [datetime.fromisoformat(value) if value else None for value in values]
+        except (TypeError, ValueError):
+            return None
+        zone = self.source_zone
+        return [one if one is None or one.tzinfo is UTC else _in_zone(one, zone, UTC) for one in moments]
 
     def _moment(self, value: Any) -> date | None | Unreadable:
         if isinstance(value, datetime):

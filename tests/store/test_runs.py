@@ -103,7 +103,7 @@ def test_the_run_after_a_broken_off_one_is_its_own(runs):
     with runs.store.write() as connection:
         row = source_row(connection, "crm")
         writer = SnapshotWriter(connection, row, MSSP, seq=seq, today=day(1))
-        writer.add([runs.source([]).mapper.bind(("id", "name", "stage")).map(("1", "b", "qualify"))])
+        writer.add(runs.source([]).mapper.bind(("id", "name", "stage")).map_rows([("1", "b", "qualify")]))
         writer.finish()
 
     third = pinned(runs, qualified("1", name="a"))
