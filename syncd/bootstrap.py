@@ -259,7 +259,15 @@ def _source(settings: Settings, given: SourceSettings, process: Process, problem
         problems += found
         return None
     context = SourceContext(
-        name=given.name, folder=settings.folder, fields=mapping.native_fields(), options=given.options
+        name=given.name,
+        folder=settings.folder,
+        fields=mapping.native_fields(),
+        children=mapping.children(),
+        roles=mapping.fields,
+        labels=mapping.labels(),
+        chart={stage.id: stage.probability for stage in process.stages},
+        timezone=given.timezone,
+        options=given.options,
     )
     reading = Reading(
         business_zone=settings.timezone,
