@@ -5,11 +5,13 @@ Adapters ship a double of their system, so that anyone can try the whole tool wi
 Not for: production. The server listens on the loopback address alone.
 """
 
+from syncd.rehearsal.double import Double
 from syncd.rehearsal.faults import Fault, Faults, no_faults, once, sprinkled
 from syncd.rehearsal.http import Handler, Reply, Request, json_reply
 from syncd.rehearsal.server import Server, serving
 
 __all__ = [
+    "Double",
     "Fault",
     "Faults",
     "Handler",
