@@ -87,6 +87,7 @@ class Page:
         gone: Ids of records that are known to be gone. An id may be yielded again later, when the record came back.
         moves: History of any records, given in this or an earlier pull; repeats do no harm.
         watermark: Everything up to here, this page included, has been yielded; None where that cannot be said yet.
+        doubtful: The source may have been cut here, so records that are absent may only be missing.
     """
 
     columns: tuple[str, ...]
@@ -102,6 +103,7 @@ class Page:
     gone: Sequence[str] = ()
     moves: Sequence[Move] = ()
     watermark: str | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

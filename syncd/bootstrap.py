@@ -68,7 +68,14 @@ class Workspace:
         return open_store(self.settings.database, password=value)
 
     def assignment(
-        self, command: str, *, today: date, pinned: bool, plan: bool = False, unsafe: bool = False
+        self,
+        command: str,
+        *,
+        today: date,
+        pinned: bool,
+        plan: bool = False,
+        unsafe: bool = False,
+        full: bool = False,
     ) -> Assignment:
         """What a run of this configuration is to do.
 
@@ -78,6 +85,7 @@ class Workspace:
             pinned: The day was given on the command line.
             plan: A plan is to be made as well.
             unsafe: Unsafe changes were asked for.
+            full: Every source is to be read whole.
         """
         return Assignment(
             command=command,
@@ -89,6 +97,7 @@ class Workspace:
             timezone=self.settings.timezone.key,
             extra=self.extra,
             digest=self.digest,
+            full=full,
             rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
         )
 
@@ -289,6 +298,8 @@ def _source(settings: Settings, given: SourceSettings, process: Process, problem
         adapter=adapter,
         mapper=mapper,
         min_rows_percent=given.min_rows_percent,
+        sweep_hours=given.sweep_hours,
+        digest=_reading_digest(mapper, process),
     )
 
 
@@ -315,6 +326,12 @@ def _load_mapping(
             placed = one if one.file else replace(one, file=given.file, line=given.locate("mapping"))
             problems.append(placed)
         return None
+
+
+def _reading_digest(mapper: Mapper, process: Process) -> str:
+    """Identifies what decides how a record is read; when it changes, what was read before is read once more."""
+    told = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:
