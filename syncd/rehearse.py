@@ -61,10 +61,10 @@ def known_doubles() -> dict[str, type[Double]]:
 def pipeline(copies: int) -> list[dict[str, str]]:
     """The made-up pipeline as canonical records, several times over under different ids.
 
-    Records whose id or cells cannot be held by a system that types its fields are left out.
+    Of ids that are there twice, the first; in a system of records none is.
     """
     text = (files("syncd.starter") / "pipeline.csv").read_text(encoding="utf-8")
-    records = [dict(row) for row in csv.DictReader(text.splitlines())]
+    records = list({row["id"]: dict(row) for row in reversed([*csv.DictReader(text.splitlines())])}.values())[::-1]
     return [
         {**record, "id": record["id"] if not copy else f"{record['id']}-{copy}"}
         for copy in range(copies)
