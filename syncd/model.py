@@ -246,7 +246,8 @@ class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How one source fared in a run.
 
     Attributes:
-        complete: It was read whole; only then was it judged.
+        complete: All that was asked for was read; only then was it judged.
+        increment: Only what changed was asked for; the rest is judged as it was last read.
         read: Records the source gave, rejected ones and identical repeats included.
         judged: Distinct records judged.
         rejected: Records refused.
@@ -266,6 +267,7 @@ class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     remedy: str = ""
     notes: list[str] = []
+    increment: bool = False
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
