@@ -49,8 +49,10 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "SBL-DAT-00359": ("a date in a search is not as Siebel writes it", "check `searchspec`: dates are MM/DD/YYYY"),
     "SBL-DAT-00416": (
         "a search names a field that the business component does not have",
-        ("check `searchspec` and `updated_field`: a search takes the names of the business component, which may differ"
-        " from those in answers"),
+        (
+            "check `searchspec` and `updated_field`: a search takes the names of the business component, which may differ"
+            " from those in answers"
+        ),
     ),
     "SBL-DAT-00500": (
         "the search selects more records than Siebel gives at once",

@@ -126,7 +126,7 @@ class SiebelDouble:
         self._serial = 0
         self._version = 0
         self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
-        self._index: dict[tuple[str, str], tuple[int, dict[str, list[Record]]]] = {}
+        self._rows: dict[str, tuple[int, dict[str, Record]]] = {}
 
     # What tests and rehearsals do to it.
 
@@ -203,11 +203,9 @@ class SiebelDouble:
             self._throttled -= 1
             return _error("SBL-SVR-00040", "The server is too busy to take the request")
         user = self._user(request)
-        if user is None:
-            return Reply(401, b'{"ERROR":"Invalid credentials."}')
         _, found, path = request.target.partition("/data/")
-        if not found:
-            return Reply(404, b'{"ERROR":"Not found"}')
+        if user is None or not found:
+            return Reply(404 if user else 401, b'{"ERROR":"Invalid credentials or address."}')
         parts = [part for part in _unquoted(path.partition("?")[0]) if part]
         self.asked.append(("/".join(parts), request.query))
         try:
@@ -262,9 +260,7 @@ class SiebelDouble:
         ids = self._selected(query, user, child)
         if len(ids) > _MOST_ROWS and query.get("ExecutionMode") != "ForwardOnly":
             raise Refusal("SBL-DAT-00500", "There were more rows than could be returned")
-        records = {one.id: one for one in self._all_children(child)} if child else self.table.records
-        found = [records[one] for one in ids]
-        return self._page(parts, found, query, fields, child=child)
+        return self._page(parts, ids, query, fields, child=child)
 
     def _selected(self, query: dict[str, str], user: str, child: str) -> list[str]:
         """The ids that a query selects, in its order."""
@@ -294,8 +290,10 @@ class SiebelDouble:
             fields -= {"Created Date"}  # in answers; a search calls it `Created`
             parsed = Search(search, fields, lambda moment: moment.replace(tzinfo=self.zone))
             if child and parsed.any_of and parsed.any_of[0] == "Opportunity Id":
-                index = self._by_parent(child)
-                records = [one for parent in parsed.any_of[1] for one in index.get(parent, ())]
+                parents = [self.table.records[one] for one in parsed.any_of[1] if one in self.table.records]
+                records = [row for one in parents for row in one.children.get(child, ())]
+            elif not child and parsed.any_of and parsed.any_of[0] == "Id":
+                records = [self.table.records[one] for one in sorted(parsed.any_of[1]) if one in self.table.records]
             records = [one for one in records if parsed.matches(one.searchable())]
         for one in sorted(records, key=lambda one: one.id) if child else records:
             if self._visible(one, mode, user):
@@ -311,11 +309,11 @@ class SiebelDouble:
     def _all_children(self, child: str) -> list[Record]:
         return [row for one in self.table.records.values() for row in one.children.get(child, ())]
 
-    def _by_parent(self, child: str) -> dict[str, list[Record]]:
-        kept = self._index.get((child, "parent"))
+    def _child_rows(self, child: str) -> dict[str, Record]:
+        """The rows of a child component by their ids."""
+        kept = self._rows.get(child)
         if kept is None or kept[0] != self._version:
-            index = {one.id: one.children.get(child, []) for one in self.table.records.values()}
-            kept = self._index[(child, "parent")] = (self._version, index)
+            kept = self._rows[child] = (self._version, {one.id: one for one in self._all_children(child)})
         return kept[1]
 
     def _single(self, identity: str, query: dict[str, str], user: str) -> Reply:
@@ -335,7 +333,8 @@ class SiebelDouble:
         record = self.table.records.get(identity)
         if record is None or not self._visible(record, query.get("ViewMode", "Sales Rep"), user):
             return json_reply({"ERROR": _NOTHING}, 404)
-        return self._page(parts, record.children.get(child, []), query, self.child_fields[child], child=child)
+        ids = [row.id for row in record.children.get(child, [])]
+        return self._page(parts, ids, query, self.child_fields[child], child=child)
 
     def _page(
         self, parts: list[str], found: Sequence[Record], query: dict[str, str], fields: Mapping[str, str], *, child: str
@@ -343,7 +342,8 @@ class SiebelDouble:
         asked = self._asked_fields(query, fields)
         size = min(max(1, int(query.get("PageSize", "10"))), self.page_cap)
         start = int(query.get("StartRowNum", "0"))
-        rows = found[start : start + size]
+        known = self._child_rows(child) if child else self.table.records
+        rows = [known[one] for one in found[start : start + size]]
         if not rows:
             return json_reply({"ERROR": _NOTHING}, 404)
         path = "/".join(quote(part) for part in parts)

@@ -125,7 +125,9 @@ class Search:
             self._plain = False
         if operator in {"LIKE", "~LIKE"}:
             flags = re.IGNORECASE if operator[0] == "~" else 0
-            pattern = re.compile("".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in value), flags | re.DOTALL)
+            pattern = re.compile(
+                "".join({"*": ".*", "?": "."}.get(one, re.escape(one)) for one in value), flags | re.DOTALL
+            )
             return lambda row: pattern.fullmatch(str(row.get(name, ""))) is not None
         if operator == "~=":
             return lambda row: str(row.get(name, "")).casefold() == value.casefold()

@@ -61,7 +61,8 @@ class Queries:
             counted: Have the records counted.
             ahead: Pages asked for at once; None for as many as connections are allowed.
         """
-        at_once = self._settings.max_connections if ahead is None else ahead
+        # Twice as many as there are connections, so that none waits while an early page is late.
+        at_once = 2 * self._settings.max_connections if ahead is None else ahead
         return Walk(self._asker(path, fields, search), size=self.size, ahead=at_once, counted=counted)
 
     async def one_page(self, path: str, fields: Sequence[str], *, search: str = "", size: int = 2) -> Answered:
