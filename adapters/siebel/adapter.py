@@ -63,7 +63,8 @@ class SiebelAdapter:
         self._settings = settings
         self._context = context
         self._clock = clock or Clock()
-        self._queries = Queries(settings, context, clock=self._clock, transport=transport)
+        self._transport = transport
+        self._queries = self._asking(settings)
         self._path = resource(settings.business_object, settings.business_component)
         self._id = context.roles.get("id", "Id")
         self._closed = False
@@ -103,11 +104,17 @@ class SiebelAdapter:
 
     async def examine(self) -> AsyncIterator[Check]:
         """Look at what must be right for a pull; see `syncd.adapter.Adapter.examine`."""
-        examination = Examination(self._settings, self._context, self._queries, self._clock)
-        async for found in examination.checks():
-            yield found
+        examination = Examination(self._settings, self._context, self._clock, self._asking)
+        try:
+            async for found in examination.checks():
+                yield found
+        finally:
+            await examination.close()
 
     async def close(self) -> None:
         """Let go of the connections. Safe to call twice."""
         self._closed = True
         await self._queries.client.close()
+
+    def _asking(self, settings: SiebelSettings) -> Queries:
+        return Queries(settings, self._context, clock=self._clock, transport=self._transport)

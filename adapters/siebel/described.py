@@ -1,10 +1,10 @@
 """What Siebel says of a business component's fields: its `describe`, in either of the forms it has had.
 
-Swagger 2.0 keeps the fields under `definitions`, OpenAPI 3.0, which came with 22.11, under `components.schemas` (REST API
-Guide, "Using Describe to Return Business Component Metadata"). What it says may differ from what answers hold, so a
+Swagger 2.0 keeps the fields under `definitions`; OpenAPI 3.0, which came with 22.11, under `components.schemas` (REST
+API Guide, "Using Describe to Return Business Component Metadata"). What it says may differ from what answers hold, so a
 field that it leaves out is still asked for once.
 
-Not for: which records there are (`reading`), or what a person should do about a field that is not there (`examination`).
+Not for: which records there are (`reading`), or what cures a field that is not there (`examination`).
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "SBL-DAT-00416": (
         "a search names a field that the business component does not have",
         (
-            "check `searchspec` and `updated_field`: a search takes the names of the business component, which may differ"
-            " from those in answers"
+            "check `searchspec` and `updated_field`: a search takes the names of the business component, which may"
+            " differ from those in answers"
         ),
     ),
     "SBL-DAT-00500": (

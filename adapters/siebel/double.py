@@ -14,28 +14,22 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, unquote
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from adapters.siebel.double_data import (
     KEYS_OF_OTHERS,
-    STAMPS,
     STOCK_CHILDREN,
-    STOCK_FIELDS,
     Record,
-    Table,
-    scrambled,
-    siebels,
-    type_of,
     written,
 )
-from adapters.siebel.double_search import Search, SearchRefused
+from adapters.siebel.double_holdings import Holdings, Refusal
+from adapters.siebel.double_search import SearchRefused
 from adapters.siebel.double_writes import Writer
 from syncd.rehearsal import Reply, Request, json_reply
 
@@ -43,38 +37,12 @@ _NOTHING: Final = "There is no data for the requested resource"
 _ELSEWHERE: Final = "https://siebel-ai.internal.example/siebel/v1.0"
 """The `REST Response Base URL` of the server, which is not the address its clients use."""
 _MOST_ROWS: Final = 9_900
-_LONG_AGO: Final = timedelta(days=3)
-_CREATED: Final = timedelta(days=30)
-_MODES: Final = (
-    "Personal", "Sales Rep", "Manager", "Organization", "Sub-Organization", "Group", "Catalog", "All",
-)  # fmt: skip
-
-STAGES: Final[Mapping[str, int]] = {
-    "Demand Generation": 0, "Prospect": 0, "Qualify": 10, "Develop": 20, "Solution": 40, "Proof": 60, "Close": 80,
-    "Deploy": 100, "Support": 100,
-}  # fmt: skip
-"""The stages of the sales method, with the probability that each one sets. Siebel has no "not applicable"."""
 
 
-class Refusal(Exception):
-    """A request that is answered with an error.
-
-    Attributes:
-        status, code, text: Of the answer.
-    """
-
-    def __init__(self, code: str, text: str, status: int = 500) -> None:
-        """Args: code, text and status."""
-        super().__init__(code)
-        self.code, self.text, self.status = code, text, status
-
-
-class SiebelDouble:
+class SiebelDouble(Holdings):
     """Siebel, as far as its REST API shows it.
 
     Attributes:
-        stages: The probability each stage sets.
-        exposes_stamps: An administrator added `Updated`, `Created` and `Mod Id` to the integration object.
         undescribed: Fields that answers hold and `describe` leaves out.
         swagger: `describe` answers in the form it had before 22.11.
         guests: Requests without credentials are let in, and see nothing.
@@ -102,14 +70,7 @@ class SiebelDouble:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Args: zone of the account's profile; order, by which ids are sorted; now, the server's clock."""
-        self.zone = ZoneInfo(zone)
-        self._now = now
-        self._ahead = timedelta()
-        self.table = Table(order)
-        self.fields: dict[str, str] = dict(STOCK_FIELDS)
-        self.child_fields: dict[str, dict[str, str]] = {name: {"Id": "DTYPE_TEXT"} for name in STOCK_CHILDREN}
-        self.stages = dict(STAGES)
-        self.exposes_stamps = False
+        super().__init__(zone=zone, order=order, now=now)
         self.undescribed: set[str] = set()
         self.swagger = False
         self.guests = True
@@ -123,59 +84,6 @@ class SiebelDouble:
         self.oauth = False
         self._tokens: set[str] = set()
         self._throttled = 0
-        self._serial = 0
-        self._version = 0
-        self._found: dict[tuple[str, str], tuple[int, list[str]]] = {}
-        self._rows: dict[str, tuple[int, dict[str, Record]]] = {}
-
-    # What tests and rehearsals do to it.
-
-    def load(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Hold these records and no others, each changed three days ago; see `syncd.rehearsal.Double.load`."""
-        then = self.now() - _LONG_AGO
-        self.table.fill(self._made(record, then) for record in records)
-        self._version += 1
-
-    def insert(self, record: Mapping[str, Any]) -> str:
-        """Add a record, as of now; gives its id."""
-        made = self._made(record, self.now())
-        self.table.add(made)
-        self._version += 1
-        return made.id
-
-    def edit(self, identity: str, **values: Any) -> None:
-        """Change fields of a record, by their names in answers with `_` for a space."""
-        self.change(identity, {name.replace("_", " "): value for name, value in values.items()})
-
-    def change(self, identity: str, values: Mapping[str, Any]) -> None:
-        """Change fields of a record, or the rows of a child, by their names in answers."""
-        record, now = self.table.records[identity], self.now()
-        for name, value in values.items():
-            if isinstance(value, list):
-                record.children[name] = [self._child(name, row, record.id, now) for row in value]
-                continue
-            self.fields.setdefault(name, type_of(name))
-            record.values[name] = siebels(name, value, self.zone)
-            record.updated, record.modified = now, record.modified + 1
-        self._version += 1
-
-    def delete(self, identity: str) -> None:
-        """Take a record away."""
-        self.table.drop(identity)
-        self._version += 1
-
-    def hide(self, identity: str, *modes: str) -> None:
-        """Let only these view modes show a record."""
-        self.table.records[identity].seen_in = frozenset(modes)
-        self._version += 1
-
-    def now(self) -> datetime:
-        """The server's time."""
-        return self._now() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._ahead += timedelta(seconds=seconds)
 
     def throttle(self, requests: int) -> None:
         """Be too busy for so many requests."""
@@ -211,7 +119,7 @@ class SiebelDouble:
         try:
             if request.method != "GET":
                 reply = Writer(self).write(request, parts)
-                self._version += 1
+                self.touch()
                 return reply
             return self._read(parts, request.query, user)
         except Refusal as refusal:
@@ -242,7 +150,7 @@ class SiebelDouble:
             case ["Opportunity", "Opportunity", *rest, "describe"]:
                 return json_reply(self._description(query, rest))
             case ["Opportunity", "Opportunity"]:
-                return self._list(parts, query, user, "", self._known_fields())
+                return self._list(parts, query, user, "", self.known_fields())
             case ["Opportunity", "Opportunity", identity]:
                 return self._single(identity, query, user)
             case ["Opportunity", "Opportunity", identity, child]:
@@ -253,75 +161,18 @@ class SiebelDouble:
             case _:
                 raise Refusal("SBL-EAI-50257", "Resource name is not valid", 404)
 
-    def _known_fields(self) -> dict[str, str]:
-        return {**self.fields, **STAMPS} if self.exposes_stamps else self.fields
-
     def _list(self, parts: list[str], query: dict[str, str], user: str, child: str, fields: Mapping[str, str]) -> Reply:
-        ids = self._selected(query, user, child)
+        ids = self.selected(query, user, child)
         if len(ids) > _MOST_ROWS and query.get("ExecutionMode") != "ForwardOnly":
             raise Refusal("SBL-DAT-00500", "There were more rows than could be returned")
         return self._page(parts, ids, query, fields, child=child)
 
-    def _selected(self, query: dict[str, str], user: str, child: str) -> list[str]:
-        """The ids that a query selects, in its order."""
-        search, mode = query.get("searchspec", ""), query.get("ViewMode", "Sales Rep")
-        if mode not in _MODES:
-            raise Refusal("SBL-DAT-00329", "Invalid view mode")
-        key = (f"{child}|{mode}|{user}", search)
-        kept = self._found.get(key)
-        if kept is None or kept[0] != self._version:
-            kept = self._found[key] = (self._version, [*self._search(search, mode, user, child)])
-        ids = kept[1]
-        order = query.get("sortspec", "")
-        if not order:
-            return scrambled(ids)
-        name, _, direction = order.partition(":")
-        if name != "Id":
-            held = {one: self.table.records[one].searchable() for one in ids}
-            if any(name not in row for row in held.values()):
-                raise Refusal("SBL-DAT-00416", "Unknown field in sort specification")
-            ids = sorted(ids, key=lambda one: str(held[one][name]))
-        return ids[::-1] if direction == "desc" else ids
-
-    def _search(self, search: str, mode: str, user: str, child: str) -> Iterator[str]:
-        records = self._all_children(child) if child else [self.table.records[one] for one in self.table.ids()]
-        if search:
-            fields = {*self._known_fields(), *STAMPS, "Opportunity Id", *self.child_fields.get(child, ())}
-            fields -= {"Created Date"}  # in answers; a search calls it `Created`
-            parsed = Search(search, fields, lambda moment: moment.replace(tzinfo=self.zone))
-            if child and parsed.any_of and parsed.any_of[0] == "Opportunity Id":
-                parents = [self.table.records[one] for one in parsed.any_of[1] if one in self.table.records]
-                records = [row for one in parents for row in one.children.get(child, ())]
-            elif not child and parsed.any_of and parsed.any_of[0] == "Id":
-                records = [self.table.records[one] for one in sorted(parsed.any_of[1]) if one in self.table.records]
-            records = [one for one in records if parsed.matches(one.searchable())]
-        for one in sorted(records, key=lambda one: one.id) if child else records:
-            if self._visible(one, mode, user):
-                yield one.id
-
-    def _visible(self, record: Record, mode: str, user: str) -> bool:
-        if not user:
-            return False
-        if record.seen_in is not None:
-            return mode in record.seen_in
-        return mode not in {"Personal", "Sales Rep"} or record.values.get("Primary Sales Rep Login") == user
-
-    def _all_children(self, child: str) -> list[Record]:
-        return [row for one in self.table.records.values() for row in one.children.get(child, ())]
-
-    def _child_rows(self, child: str) -> dict[str, Record]:
-        """The rows of a child component by their ids."""
-        kept = self._rows.get(child)
-        if kept is None or kept[0] != self._version:
-            kept = self._rows[child] = (self._version, {one.id: one for one in self._all_children(child)})
-        return kept[1]
-
     def _single(self, identity: str, query: dict[str, str], user: str) -> Reply:
         record = self.table.records.get(identity)
-        if record is None or not self._visible(record, query.get("ViewMode", "Sales Rep"), user):
+        if record is None or not self.visible(record, query.get("ViewMode", "Sales Rep"), user):
             return json_reply({"ERROR": _NOTHING}, 404)
         path = f"Opportunity/Opportunity/{quote(identity)}"
-        return json_reply(self._shown(record, self._asked_fields(query, self._known_fields()), query, path))
+        return json_reply(self._shown(record, self._asked_fields(query, self.known_fields()), query, path))
 
     def _children(self, parts: list[str], identity: str, child: str, query: dict[str, str], user: str) -> Reply:
         if child in self.refused_children:
@@ -331,18 +182,18 @@ class SiebelDouble:
         if "searchspec" in query:
             raise Refusal("SBL-EAI-04376", "searchspec is not supported for this child")
         record = self.table.records.get(identity)
-        if record is None or not self._visible(record, query.get("ViewMode", "Sales Rep"), user):
+        if record is None or not self.visible(record, query.get("ViewMode", "Sales Rep"), user):
             return json_reply({"ERROR": _NOTHING}, 404)
         ids = [row.id for row in record.children.get(child, [])]
         return self._page(parts, ids, query, self.child_fields[child], child=child)
 
     def _page(
-        self, parts: list[str], found: Sequence[Record], query: dict[str, str], fields: Mapping[str, str], *, child: str
+        self, parts: list[str], found: Sequence[str], query: dict[str, str], fields: Mapping[str, str], *, child: str
     ) -> Reply:
         asked = self._asked_fields(query, fields)
         size = min(max(1, int(query.get("PageSize", "10"))), self.page_cap)
         start = int(query.get("StartRowNum", "0"))
-        known = self._child_rows(child) if child else self.table.records
+        known = self.child_rows(child) if child else self.table.records
         rows = [known[one] for one in found[start : start + size]]
         if not rows:
             return json_reply({"ERROR": _NOTHING}, 404)
@@ -396,7 +247,7 @@ class SiebelDouble:
         return held or ("No Match Row Id" if name in KEYS_OF_OTHERS else "")
 
     def _description(self, query: dict[str, str], rest: list[str]) -> dict[str, Any]:
-        known = {**self._known_fields(), "Id": "DTYPE_TEXT"}
+        known = {**self.known_fields(), "Id": "DTYPE_TEXT"}
         if len(rest) == 2:  # noqa: PLR2004 - a record's child
             known = self.child_fields.get(rest[1], {})
         properties = {
@@ -412,37 +263,6 @@ class SiebelDouble:
             "info": {"title": "SblDtOpportunityOpportunity"},
             "components": {"schemas": schemas},
         }
-
-    # Records.
-
-    def _made(self, record: Mapping[str, Any], when: datetime) -> Record:
-        identity = str(record.get("Id") or self.next_id())
-        made = Record(identity, {}, created=when - _CREATED, updated=when)
-        for name, value in record.items():
-            if isinstance(value, list):
-                made.children[name] = [self._child(name, row, identity, when) for row in value]
-            elif name != "Id":
-                # Siebel keeps the stamps of its records itself, so that a record cannot bring its own.
-                if name not in STAMPS:
-                    self.fields.setdefault(name, type_of(name))
-                made.values[name] = siebels(name, value, self.zone)
-        return made
-
-    def _child(self, name: str, row: Mapping[str, Any], parent: str, when: datetime) -> Record:
-        known = self.child_fields.setdefault(name, {"Id": "DTYPE_TEXT"})
-        for one in row:
-            known.setdefault(one, type_of(one, child=True))
-        values = {one: siebels(one, value, self.zone, child=True) for one, value in row.items() if one != "Id"}
-        return Record(str(row.get("Id") or self.next_id()), values, created=when, updated=when, parent=parent)
-
-    def next_id(self) -> str:
-        """A row id that was never given before: a prefix, and a number to the base of 36."""
-        self._serial += 1
-        number, digits = self._serial + 36**3, ""
-        while number:
-            number, last = divmod(number, 36)
-            digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[last] + digits
-        return f"1-{digits}"
 
 
 def _error(code: str, text: str, status: int = 500) -> Reply:

@@ -1,6 +1,6 @@
-"""What the double of Siebel holds: opportunities and their children, with the fields and types of the delivered product.
+"""The records of the double of Siebel, with the fields and types of the delivered product.
 
-Not for: requests and answers (`double`).
+Not for: what a query selects of them (`double_holdings`).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def type_of(name: str, *, child: bool = False) -> str:
 
 
 def siebels(name: str, value: Any, zone: ZoneInfo, *, child: bool = False) -> str:
-    """A value of a canonical file as Siebel writes it: every one a text, dates month first, times in the profile's zone."""
+    """A value of a canonical file as Siebel writes it: a text, dates month first, times in the profile's zone."""
     if value is None:
         return ""
     text, kind = str(value), type_of(name, child=child)

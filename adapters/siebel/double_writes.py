@@ -12,38 +12,23 @@ Not for: reading (`double`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from adapters.siebel.double_data import Record, written
+from adapters.siebel.double_holdings import Holdings, Refusal
 from syncd.rehearsal import Reply, Request, json_reply
-
-if TYPE_CHECKING:
-    from adapters.siebel.double import SiebelDouble
 
 _MOST: Final = 100
 _STAGE: Final = "Sales Stage"
 _PROBABILITY: Final = "Primary Revenue Win Probability"
 
 
-class WriteRefused(Exception):
-    """A record that is refused.
-
-    Attributes:
-        status, code, text: Of the answer.
-    """
-
-    def __init__(self, code: str, text: str, status: int = 500) -> None:
-        """Args: code, text and status."""
-        super().__init__(code)
-        self.code, self.text, self.status = code, text, status
-
-
 class Writer:
     """Writes to a double."""
 
-    def __init__(self, double: SiebelDouble) -> None:
+    def __init__(self, double: Holdings) -> None:
         """Args: double."""
         self._double = double
 
@@ -51,17 +36,17 @@ class Writer:
         """Answer a request that writes."""
         try:
             return self._write(request, parts)
-        except WriteRefused as refused:
+        except Refusal as refused:
             return json_reply({"ERROR": f"{refused.text}({refused.code})(SBL-EAI-04376)"}, refused.status)
         except msgspec.DecodeError:
             return json_reply({"ERROR": "The request is no JSON(SBL-EAI-50171)"}, 400)
 
     def _write(self, request: Request, parts: list[str]) -> Reply:
         if parts[:2] != ["Opportunity", "Opportunity"]:
-            raise WriteRefused("SBL-EAI-50257", "Resource name is not valid", 404)
+            raise Refusal("SBL-EAI-50257", "Resource name is not valid", 404)
         if request.method == "DELETE" and len(parts) == 3:  # noqa: PLR2004 - a record's address
             if parts[2] not in self._double.table.records:
-                raise WriteRefused("SBL-EAI-04378", "No rows retrieved corresponding to the id", 400)
+                raise Refusal("SBL-EAI-04378", "No rows retrieved corresponding to the id", 400)
             self._double.delete(parts[2])
             return Reply(200, b"{}")
         if request.method not in {"PUT", "POST"}:
@@ -79,7 +64,7 @@ class Writer:
 
     def _write_many(self, bodies: list[dict[str, Any]]) -> Reply:
         if len(bodies) > _MOST:
-            raise WriteRefused("SBL-EAI-04375", "Too many records in one request", 400)
+            raise Refusal("SBL-EAI-04375", "Too many records in one request", 400)
         for body in bodies:
             self._check(body, several=True)
         return json_reply([self._told(self._upsert(body)[1], body) for body in bodies])
@@ -87,12 +72,12 @@ class Writer:
     def _check(self, body: Mapping[str, Any], *, several: bool = False) -> None:
         stage = body.get(_STAGE)
         if stage is not None and stage not in self._double.stages:
-            raise WriteRefused(
+            raise Refusal(
                 "SBL-DAT-00225", "The value entered in field 'Sales Stage' does not match any value in the bounded"
                 " pick list", 409 if several else 500,
             )  # fmt: skip
         if unknown := [one for one in body if one not in self._double.fields]:
-            raise WriteRefused("SBL-EAI-50258", f"Field '{unknown[0]}' does not exist")
+            raise Refusal("SBL-EAI-50258", f"Field '{unknown[0]}' does not exist")
 
     def _upsert(self, body: Mapping[str, Any]) -> tuple[bool, Record]:
         self._check(body)
@@ -101,7 +86,7 @@ class Writer:
         values = {name: str(value) for name, value in body.items() if name != "Id"}
         if record is None:
             if not values.get("Name"):
-                raise WriteRefused("SBL-EAI-04397", "No user key can be used for the Integration Component instance")
+                raise Refusal("SBL-EAI-04397", "No user key can be used for the Integration Component instance")
             record = Record(double.next_id(), {}, created=double.now(), updated=double.now())
             double.table.add(record)
         elif all(record.values.get(name, "") == value for name, value in values.items()):
@@ -116,7 +101,7 @@ class Writer:
     def _insert_child(self, identity: str, child: str, body: Mapping[str, Any]) -> Reply:
         double = self._double
         if identity not in double.table.records or child not in double.child_fields:
-            raise WriteRefused("SBL-EAI-50257", "Child resource name is not valid", 404)
+            raise Refusal("SBL-EAI-50257", "Child resource name is not valid", 404)
         now = double.now()
         values = {name: str(value) for name, value in body.items() if name != "Id"}
         row = Record(double.next_id(), values, created=now, updated=now, parent=identity)
