@@ -22,7 +22,8 @@ Not for: how Siebel is asked (`queries`, `dialect`), and what its answers look l
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, ClassVar
+from contextlib import aclosing
+from typing import Any, ClassVar, Final
 
 import httpx
 
@@ -36,6 +37,8 @@ from adapters.siebel.settings import SiebelSettings, check
 from syncd.adapter import Capabilities, Check, Page, SourceContext
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Clock, Refused
+
+_CLOSED: Final = "the source was closed before it was read whole"
 
 
 class SiebelAdapter:
@@ -86,12 +89,21 @@ class SiebelAdapter:
         try:
             lacking = mark.absent if mark else await absent(self._queries, self._path, self._context)
             reading = Reading(self._settings, self._context, self._queries, mark=mark, lacking=lacking, started=started)
-            async for page in reading.pages():
-                if self._closed:
-                    raise SourceIncomplete("the source was closed before it was read whole")
-                yield page
+            async with aclosing(reading.pages()) as pages:
+                async for page in pages:
+                    if self._closed:
+                        raise SourceIncomplete(_CLOSED)
+                    yield page
         except Refused as refused:
             raise explained(refused, self._context) from None
+        except RuntimeError:
+            # The client says so of requests that were under way when it was closed.
+            if not self._closed:
+                raise
+            raise SourceIncomplete(_CLOSED) from None
+        finally:
+            if self._closed:
+                await self._queries.client.close()
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield the id of every record; see `syncd.adapter.KeyReader`."""

@@ -59,7 +59,7 @@ class Reading:
         self._given = Given()
         self._ids: set[str] = set()
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Yield the pages of the pull.
 
         Raises:

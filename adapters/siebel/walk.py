@@ -146,20 +146,24 @@ class Walk:
     async def _joined(self, start: int, page: Answered) -> AsyncIterator[tuple[int, Answered]]:
         """Yield the page, after those that must be read again for it to share a record with the ones before."""
         for back in range(1, _REPAIRS + 1):
-            if self._shares(page):
+            if self._leads_on(start, page):
                 yield start, page
                 return
             for between in range(max(0, start - back * self._step), start, self._step):
                 found = await self._sure(between)
-                if not self._shares(found):
+                if not self._leads_on(between, found):
                     break
                 yield between, found
-            if not self._shares(page):
+            if not self._leads_on(start, page):
                 page = await self._sure(start)
         raise SourceIncomplete(*_TOO_FAST)
 
-    def _shares(self, page: Answered) -> bool:
-        return any(row[0] in self._known for row in page.rows)
+    def _leads_on(self, start: int, page: Answered) -> bool:
+        """Whether no record is left out between the pages before and this one.
+
+        That holds as well for a page that begins with the first record of all, as long as nothing is forgotten yet.
+        """
+        return any(row[0] in self._known for row in page.rows) or (start == 0 and self._oldest == 0)
 
     def _fresh(self, page: Answered) -> Answered:
         """The page without the records that came before, which it makes known."""

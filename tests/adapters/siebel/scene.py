@@ -125,7 +125,8 @@ def mark_of(pages):
 def keys_of(adapter):
     async def gather():
         try:
-            return [key async for keys in adapter for key in keys]
+            found = adapter.keys()
+            return [key async for keys in found for key in keys]
         finally:
             await adapter.close()
 
