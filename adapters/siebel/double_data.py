@@ -50,6 +50,12 @@ STOCK_CHILDREN: Final = (
 )  # fmt: skip
 """Child components of a live record; a live one has more, and some of them several times."""
 
+CHILD_FIELDS: Final[Mapping[str, Sequence[str]]] = {
+    "Action": ("Id", "Type", "Description", "Status", "Done", "Planned", "Due", "Owner", "Comment"),
+    "Sales Assessment": ("Id", "Name", "Description", "Status", "Assessed By", "Updated Date"),
+}
+"""Fields of child components before any row brings more. No live answer was seen; those of `Action` are as on screen."""
+
 _CHILD_TYPES: Final[Mapping[str, str]] = {"Done": TIME, "Planned": TIME, "Due": TIME, "Started": TIME, "Updated": TIME}
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from adapters.siebel.double_data import (
+    CHILD_FIELDS,
     STAMPS,
     STOCK_CHILDREN,
     STOCK_FIELDS,
@@ -67,7 +68,9 @@ class Holdings:
         self._ahead = timedelta()
         self.table = Table(order)
         self.fields: dict[str, str] = dict(STOCK_FIELDS)
-        self.child_fields: dict[str, dict[str, str]] = {name: {"Id": "DTYPE_TEXT"} for name in STOCK_CHILDREN}
+        self.child_fields: dict[str, dict[str, str]] = {
+            name: {one: type_of(one, child=True) for one in CHILD_FIELDS.get(name, ("Id",))} for name in STOCK_CHILDREN
+        }
         self.stages = dict(STAGES)
         self.exposes_stamps = False
         self._serial = 0
