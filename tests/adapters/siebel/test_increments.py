@@ -90,7 +90,9 @@ def test_a_change_in_the_overlap_is_known_with_stamps():
         third = pages_of(scene.adapter(context=context), mark_of(second))
 
         assert rows_of(second) == []
-        assert [(row["Id"], row["Name"], row["Mod Id"]) for row in rows_of(third)] == [("1-00003", "changed again", "2")]
+        assert [(row["Id"], row["Name"], row["Mod Id"]) for row in rows_of(third)] == [
+            ("1-00003", "changed again", "2")
+        ]
 
 
 def test_a_watermark_stays_small():
