@@ -23,12 +23,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import httpx
 
 from adapters.siebel import watermark
-from adapters.siebel.described import absent
+from adapters.siebel.described import absent, every_field
 from adapters.siebel.dialect import explained, resource
 from adapters.siebel.examination import Examination
 from adapters.siebel.queries import Queries
@@ -84,11 +85,13 @@ class SiebelAdapter:
 
     async def pull(self, since: str | None = None) -> AsyncIterator[Page]:
         """Yield every record, or those that changed; see `syncd.adapter.Adapter.pull`."""
-        mark = watermark.read(since)
+        mark, context = watermark.read(since), self._context
         started = watermark.whole(self._clock.now())
         try:
-            lacking = mark.absent if mark else await absent(self._queries, self._path, self._context)
-            reading = Reading(self._settings, self._context, self._queries, mark=mark, lacking=lacking, started=started)
+            if not context.fields:
+                context = replace(context, fields=await every_field(self._queries, self._path, context))
+            lacking = mark.absent if mark else await absent(self._queries, self._path, context)
+            reading = Reading(self._settings, context, self._queries, mark=mark, lacking=lacking, started=started)
             async with aclosing(reading.pages()) as pages:
                 async for page in pages:
                     if self._closed:

@@ -73,6 +73,20 @@ async def describe(queries: Queries, path: str, wanted: Collection[str]) -> Mapp
     return found
 
 
+async def every_field(queries: Queries, path: str, context: SourceContext) -> frozenset[str]:
+    """All fields of a resource.
+
+    Raises:
+        ConfigError: Siebel does not say which there are.
+        SourceIncomplete: As `describe`.
+    """
+    described = await describe(queries, path, ())
+    if described is None:
+        message = f"source {context.name}: Siebel does not describe its fields, so that the mapping must name them"
+        raise ConfigError(Problem(message=message))
+    return frozenset(described)
+
+
 async def absent(queries: Queries, path: str, context: SourceContext) -> list[str]:
     """The fields that the mapping names and Siebel does not have.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -131,19 +131,6 @@ def since(field: str, moment: datetime, zone: ZoneInfo) -> str:
     if local.fold == 0 and twice[0] is not None and twice[1] is not None and twice[0] > twice[1]:
         local = (moment - (twice[0] - twice[1])).astimezone(zone)
     return f'[{field}] >= "{local.strftime(TIME_FORMAT)}"'
-
-
-def read_time(text: str, zone: ZoneInfo) -> datetime | None:
-    """A time as Siebel writes it, or None where it is none."""
-    try:
-        return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=zone)
-    except ValueError:
-        return None
-
-
-def later(moment: datetime, seconds: float) -> datetime:
-    """A moment some seconds later."""
-    return moment + timedelta(seconds=seconds)
 
 
 def error_code(answer: Answer) -> str:

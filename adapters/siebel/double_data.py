@@ -54,7 +54,7 @@ CHILD_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "Action": ("Id", "Type", "Description", "Status", "Done", "Planned", "Due", "Owner", "Comment"),
     "Sales Assessment": ("Id", "Name", "Description", "Status", "Assessed By", "Updated Date"),
 }
-"""Fields of child components before any row brings more. No live answer was seen; those of `Action` are as on screen."""
+"""Fields of child components before any row brings more. None was seen in a live answer."""
 
 _CHILD_TYPES: Final[Mapping[str, str]] = {"Done": TIME, "Planned": TIME, "Due": TIME, "Started": TIME, "Updated": TIME}
 

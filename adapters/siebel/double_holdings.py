@@ -95,10 +95,6 @@ class Holdings:
         self.touch()
         return made.id
 
-    def edit(self, identity: str, **values: Any) -> None:
-        """Change fields of a record, by their names in answers with `_` for a space."""
-        self.change(identity, {name.replace("_", " "): value for name, value in values.items()})
-
     def change(self, identity: str, values: Mapping[str, Any]) -> None:
         """Change fields of a record, or the rows of a child, by their names in answers."""
         record, now = self.table.records[identity], self.now()

@@ -65,13 +65,15 @@ class Queries:
         at_once = 2 * self._settings.max_connections if ahead is None else ahead
         return Walk(self._asker(path, fields, search), size=self.size, ahead=at_once, counted=counted)
 
-    async def one_page(self, path: str, fields: Sequence[str], *, search: str = "", size: int = 2) -> Answered:
-        """The first records of a query, counted.
+    async def one_page(
+        self, path: str, fields: Sequence[str], *, search: str = "", size: int = 2, counted: bool = False
+    ) -> Answered:
+        """The first records of a query.
 
         Raises:
             Refused, SourceIncomplete: As `HttpClient.get_json`.
         """
-        return await self._asker(path, fields, search, size)(0, True)
+        return await self._asker(path, fields, search, size)(0, counted)
 
     async def anything(self, path: str, decode: Callable[[bytes], Any]) -> Any:
         """Something that is no list of records; None where Siebel says that there is nothing.

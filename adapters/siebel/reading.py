@@ -117,7 +117,7 @@ class Reading:
 
     def _remember(self, rows: Sequence[Sequence[Any]]) -> None:
         """Keep what the next increment will be given again, so that it can be told from what changed."""
-        if self._mark is not None:
+        if self._mark is not None and self._settings.children:
             self._ids.update(str(row[0]) for row in rows)
         if self._stamp is not None:
             bound = _sortable(self._start().astimezone(self._context.timezone).strftime(TIME_FORMAT))

@@ -41,8 +41,8 @@ NOTHING: Final = Answered(())
 
 
 class _Link(msgspec.Struct):
-    rel: str = ""
-    href: str = ""
+    rel: Any = ""
+    href: Any = ""
 
 
 class Decoder:
@@ -73,9 +73,10 @@ class Decoder:
             raise msgspec.ValidationError("a record without an id")
         if _BLANK_BYTES in body:
             rows = [tuple("" if value == BLANK else value for value in row) for row in rows]
-        ahead = next((link.href for link in links if link.rel.casefold() == "nextset"), None)
-        start = None if ahead is None else _start(ahead)
-        return Answered(rows, text, more=ahead is not None and found.lastpage.casefold() != "true", next_start=start)
+        ahead = next((link.href for link in links if str(link.rel).casefold() == "nextset"), None)
+        start = None if ahead is None else _start(str(ahead))
+        last = str(found.lastpage).casefold() == "true"
+        return Answered(rows, text, more=ahead is not None and not last, next_start=start)
 
 
 def _envelope(fields: Sequence[str], *, strict: bool) -> msgspec.json.Decoder[Any]:
@@ -86,7 +87,7 @@ def _envelope(fields: Sequence[str], *, strict: bool) -> msgspec.json.Decoder[An
     links: Any = list[_Link] | _Link
     answer = msgspec.defstruct(
         "Answer", [("items", list[record] | record), ("Link", links, msgspec.field(default_factory=list)),
-                   ("lastpage", str, "")],
+                   ("lastpage", Any, "")],
     )  # fmt: skip
     return msgspec.json.Decoder(answer)
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.siebel.dialect import any_of, both, error_code, is_nothing, literal, react, resource, since, with_query
-from adapters.siebel.double_search import Search, SearchRefused
 from adapters.siebel.double_data import Record
+from adapters.siebel.double_search import Search, SearchRefused
 from syncd.httpkit import Answer, Reaction
 from syncd.rehearsal import Request
 
+ZONES = ["America/New_York", "UTC", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/London", "Pacific/Apia"]
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -32,7 +33,7 @@ def test_a_value_cannot_leave_its_quotes(value):
     """Whatever a value holds, a search for it finds records with that value and no others; or there is no search."""
     written = literal(value)
     if written is None:
-        assert "'" in value and '"' in value or any(ord(sign) < 32 for sign in value)
+        assert ("'" in value and '"' in value) or any(ord(sign) < 32 for sign in value)
         return
     matches = search(f"[Name] = {written}").matches
 
@@ -64,12 +65,10 @@ def test_addresses():
     assert Request("GET", target, {}).query["searchspec"] == '[A] = "1 + 1"'
 
 
-@given(st.datetimes(datetime(2024, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)), st.sampled_from([
-    "America/New_York", "UTC", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/London", "Pacific/Apia",
-]), st.sampled_from([0, 1]))  # fmt: skip
-def test_no_change_after_a_moment_is_missed(moment, name, fold):
+@given(st.integers(1_700_000_000, 1_850_000_000), st.sampled_from(ZONES), st.sampled_from([0, 1]))
+def test_no_change_after_a_moment_is_missed(seconds, name, fold):
     """Whichever of two hours Siebel takes a time for, a change at the moment or after it is found."""
-    zone, moment = ZoneInfo(name), moment.replace(microsecond=0)
+    zone, moment = ZoneInfo(name), datetime.fromtimestamp(seconds, UTC)
     told = since("Updated", moment, zone)
     asks = Search(told, {"Updated"}, lambda local: local.replace(tzinfo=zone, fold=fold))
 
@@ -92,7 +91,8 @@ def test_dates_are_month_first_and_nothing_else():
         ("[Name] LIKE 'Con*' AND [Id] <> '1'", True), ("[Name] ~= 'CONTOSO'", True), ("[Name] = 'CONTOSO'", False),
         ("[Name] ~LIKE 'c?ntoso'", True), ("[Name] = 'Con*'", False), ("[Id] IS NULL", False),
         ("[Id] IS NOT NULL", True), ("NOT [Name] = 'x'", True), ("EXISTS([Name] = 'Contoso')", True),
-        ("[Name] = 'x' OR [Name] = 'Contoso' AND [Id] = '2'", True), ("([Name] = 'x' OR [Id] = '2') AND [Id] = '3'", False),
+        ("[Name] = 'x' OR [Name] = 'Contoso' AND [Id] = '2'", True),
+        ("([Name] = 'x' OR [Id] = '2') AND [Id] = '3'", False),
     ],
 )  # fmt: skip
 def test_searches_of_the_double(text, found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 
@@ -169,7 +170,6 @@ def test_an_answer_beyond_reason():
 
 def test_a_pull_that_is_closed_is_not_whole():
     """Closing the adapter in mid-pull does not make the pull end in order."""
-    import asyncio
 
     async def run(adapter):
         async for _ in adapter.pull():

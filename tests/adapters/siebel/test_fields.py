@@ -68,9 +68,10 @@ def test_both_forms_of_a_description(swagger):
 
 def test_without_a_stage_nothing_can_be_judged():
     """A stage field that Siebel does not have is an error in the configuration."""
-    with siebel(deals(3)) as scene, pytest.raises(ConfigError, match="no field 'Stage'"):
+    with siebel(deals(3)) as scene:
         context = scene.context(fields={"Id", "Stage"}, roles={"id": "Id", "stage": "Stage"})
-        pulled(scene.adapter(context=context))
+        with pytest.raises(ConfigError, match="no field 'Stage'"):
+            pulled(scene.adapter(context=context))
 
 
 def test_fields_refused_and_not_described():
@@ -128,3 +129,12 @@ def test_a_last_page_that_says_so():
     link = b'"Link":[{"rel":"nextSet","href":"https://x/?StartRowNum=5"}]'
 
     assert Decoder(("Id",))(b'{"lastpage":"true","items":[{"Id":"1"}],' + link + b"}").more is False
+
+
+def test_without_a_mapping_every_field_comes():
+    """A context that names no fields means all that Siebel describes."""
+    with siebel(deals(3)) as scene:
+        rows = pulled(scene.adapter(context=scene.context(fields=())))
+
+        assert set(rows[0]) == set(scene.double.fields)
+        assert [row["Name"] for row in rows] == ["Deal 0", "Deal 1", "Deal 2"]

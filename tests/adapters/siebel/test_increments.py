@@ -67,7 +67,7 @@ def test_a_server_whose_clock_is_behind():
 
 
 def test_a_change_in_the_overlap_comes_once_more_without_stamps():
-    """As delivered, answers do not say when a record changed: what changed just before a full pull comes again, once."""
+    """As delivered, answers do not say when a record changed: what changed before a full pull comes again, once."""
     with siebel(deals(20)) as scene:
         scene.double.change("1-00003", {"Name": "changed"})
         first = mark_of(pages_of(scene.adapter()))

@@ -50,7 +50,7 @@ def native(record):
 
 
 RECORD = {
-    "id": "1-A1", "name": "Contoso \"Q3\" refresh", "account": "Contoso", "owner": "KAI", "stage": "Develop",
+    "id": "1-A1", "name": 'Contoso "Q3" refresh', "account": "Contoso", "owner": "KAI", "stage": "Develop",
     "probability": "20", "amount": "300000", "currency": "USD", "close_date": "2026-12-31", "status": "Open",
     "decision_due": "2026-12-01", "created_at": "2026-06-01T14:30:00Z", "stage_entered_at": "2026-07-15",
     "forecast": "yes", "source_type": "SQP", "closed": "no", "territory": None,

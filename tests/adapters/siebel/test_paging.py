@@ -193,9 +193,10 @@ def test_pages_smaller_than_asked_for():
 
 def test_pages_of_one_record_cannot_share_any():
     """`page_size = 1` is refused at the start."""
-    with siebel() as scene, pytest.raises(ConfigError, match="page_size"):
+    with siebel() as scene:
         made = scene.adapter(page_size=1)
-        type(made).create(made._settings, made._context)
+        with pytest.raises(ConfigError, match="page_size"):
+            type(made).create(made._settings, made._context)
 
 
 def tampered(scene, change):
@@ -209,7 +210,7 @@ def test_a_page_that_comes_once_more_is_read_again():
     with siebel(deals(500)) as scene:
         held = []
 
-        def repeat(request, reply):
+        def repeat(_, reply):
             held.append(reply)
             return held[-2] if len(held) == 5 else reply
 
