@@ -64,8 +64,12 @@ class Authenticator(ABC):
             ConfigError: A secret cannot be had.
         """
 
-    def forget(self) -> None:  # noqa: B027 - those that cannot be renewed have nothing to forget
-        """The credentials were refused: get others next time."""
+    def forget(self, refused: Mapping[str, str]) -> None:  # noqa: B027 - what cannot be renewed has nothing to forget
+        """Credentials were refused: get others next time, unless they have been replaced meanwhile.
+
+        Args:
+            refused: The headers that were.
+        """
 
 
 def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authenticator:
@@ -122,8 +126,10 @@ class _Token(Authenticator):
         self._ends = 0.0
         self._one_at_a_time = asyncio.Lock()
 
-    def forget(self) -> None:
-        self._token = None
+    def forget(self, refused: Mapping[str, str]) -> None:
+        # Requests under way together are refused one after the other; only the first asks for a new token.
+        if self._token is not None and refused.get("Authorization") == f"Bearer {self._token.reveal()}":
+            self._token = None
 
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:
         async with self._one_at_a_time:

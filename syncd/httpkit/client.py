@@ -255,12 +255,14 @@ class HttpClient:
         client, auth = self._opened()
         renewed = False
         while True:
-            headers = {**given["headers"], **await auth.headers(client)}
             async with self._budget.turn():
+                # Only now: while it waited for its turn, others may have got new credentials.
+                proof = await auth.headers(client)
+                headers = {**given["headers"], **proof}
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
             reaction = self._react(answer)
             if reaction is Reaction.RENEW and not renewed and auth.renewable:
-                auth.forget()
+                auth.forget(proof)
                 renewed = True
                 continue
             if reaction is Reaction.ACCEPT:
