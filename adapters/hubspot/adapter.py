@@ -3,7 +3,8 @@
 Facts and limits
     whole        the list of deals is real time and goes by cursor, 100 a page, 50 with history; see `pulling`
     increments   by `hs_lastmodifieddate` through the search, which is late by seconds to minutes, so each looks back
-    deletions    archived deals are listed for 90 days; merged ones are named by the deal they went into
+    deletions    archived deals are listed for 90 days, merged ones are named by the deal they went into, and both are
+                 told with each increment; `keys` is for what was archived longer ago than that
     history      every stage a deal came to, when
     stages       deals hold ids; labels, status and probability come from the pipelines, see `stages` and `rows`
     children     any type that can be associated with deals, see `children`
@@ -17,30 +18,32 @@ Not for: what stages and properties mean (`mappings/hubspot.toml`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 import httpx
 
 from adapters.hubspot.api import Api
 from adapters.hubspot.children import Children
-from adapters.hubspot.decode import Definition, Owner
+from adapters.hubspot.companies import Companies
+from adapters.hubspot.decode import Owner
 from adapters.hubspot.errors import Forbidden
-from adapters.hubspot.pulling import Pull, ahead
+from adapters.hubspot.examination import Examination
+from adapters.hubspot.pulling import Pull
 from adapters.hubspot.rows import OWNED, Table
 from adapters.hubspot.settings import HubSpotSettings, check
 from adapters.hubspot.stages import Stages, stages_of
 from adapters.hubspot.watermark import read_watermark
 from syncd.adapter import Capabilities, Check, Page, SourceContext
 from syncd.errors import SourceIncomplete
-from syncd.httpkit import Clock, Refused
+from syncd.httpkit import Clock
 
 
 class HubSpotAdapter:
     """Reads the deals of one HubSpot account."""
 
     Settings: ClassVar[type[Any]] = HubSpotSettings
-    capabilities: ClassVar[Capabilities] = Capabilities(incremental=True, deletions=True, history=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(incremental=True, history=True)
 
     def __init__(
         self,
@@ -75,67 +78,66 @@ class HubSpotAdapter:
 
     async def pull(self, since: str | None = None) -> AsyncIterator[Page]:
         """Yield every deal, or those that changed; see `syncd.adapter.Adapter.pull`."""
-        stages, now = await self._stages()
-        children = Children(self._api, self._context.children)
-        pull = Pull(
-            self._api,
-            self._context,
-            Table(self._context, await self._definitions(), stages, await self._owners(children.notes)),
-            children,
-            began=int(now.timestamp() * 1_000),
-            overlap=int(self._settings.overlap_seconds * 1_000),
-            stages=stages.digest,
-            history=self._settings.history,
-        )
+        stages, pull = await self._begun(self._context)
         mark = read_watermark(since)
-        if mark is not None and mark.stages == stages.digest:
-            async for page in self._until_closed(pull.changes(mark)):
-                yield page
-            return
-        if mark is not None:
-            # A stage was renamed or the mapping reads other pipelines: every deal may read differently now.
-            async for page in self._until_closed(pull.gone(mark)):
-                yield page
-        async for page in self._until_closed(pull.whole()):
-            yield page
+        if mark is None:
+            parts = [pull.whole()]
+        elif mark.stages == stages.digest:
+            parts = [pull.changes(mark)]
+        else:
+            # A stage was renamed or other pipelines are to be read: every deal may read differently now.
+            parts = [pull.gone(mark), pull.whole()]
+        for part in parts:
+            # What was asked for ahead is called off when the pull is left early, not when somebody collects garbage.
+            async with aclosing(part) as pages:
+                async for page in pages:
+                    self._check_open()
+                    yield page
+        self._check_open()
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
-        """Yield the id of every deal; for what `pull` cannot learn of, such as deals archived for good."""
-        stages, _ = await self._stages()
-        table = Table(SourceContext(name=self._context.name, folder=self._context.folder), {}, stages, {})
-        try:
-            async for records in ahead(self._api.listed(table.properties)):
-                yield [one.id for one in records if table.is_wanted(one)]
-        except Refused as refused:
-            raise self._api.explained(refused) from None
+        """Yield the id of every deal, for what no feed tells: deals that were archived more than 90 days ago."""
+        _, pull = await self._begun(SourceContext(name=self._context.name, folder=self._context.folder), bare=True)
+        async with aclosing(pull.keys()) as parts:
+            async for ids in parts:
+                yield ids
 
     async def examine(self) -> AsyncIterator[Check]:
         """Look at everything a pull needs; see `examination`."""
-        yield Check(name="connection", outcome="ok", says="")
+        async for found in Examination(self._api, self._settings, self._context).checks():
+            yield found
 
     async def close(self) -> None:
         """Let go of the connections; a pull under way ends as incomplete. Safe to call twice."""
         self._closed = True
         await self._api.close()
 
-    async def _until_closed(self, pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
-        async for page in pages:
-            if self._closed:
-                break
-            yield page
+    def _check_open(self) -> None:
         if self._closed:
             raise SourceIncomplete(f"source {self._context.name} was closed before it was read whole")
 
-    async def _stages(self) -> tuple[Stages, datetime]:
+    async def _begun(self, context: SourceContext, *, bare: bool = False) -> tuple[Stages, Pull]:
+        """The pipelines as they are now, and a pull that begins now; a bare one gives no more than ids."""
         answer, now = await self._api.pipelines()
-        return stages_of(answer, self._settings.pipelines, self._context.name), now
+        stages = stages_of(answer, self._settings.pipelines, context.name)
+        children = Children(self._api, context.children)
+        definitions = {} if bare else await self._api.definitions("deals")
+        owners = await self._owners(context, children.notes)
+        pull = Pull(
+            self._api,
+            context,
+            Table(context, definitions, stages, owners, Companies(self._api, children.notes)),
+            children,
+            began=int(now.timestamp() * 1_000),
+            overlap=int(self._settings.overlap_seconds * 1_000),
+            stages=stages.digest,
+            history=self._settings.history and not bare,
+        )
+        return stages, pull
 
-    async def _definitions(self) -> dict[str, Definition] | None:
-        return await self._api.definitions("deals")
-
-    async def _owners(self, notes: list[str]) -> dict[str, Owner]:
+    async def _owners(self, context: SourceContext, notes: list[str]) -> dict[str, Owner]:
         """The owners by id, those who left included; none where nobody asks or the app may not see them."""
-        if not self._context.fields & OWNED:
+        if not context.fields & OWNED:
             return {}
         found: dict[str, Owner] = {}
         try:

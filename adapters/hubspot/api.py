@@ -217,6 +217,14 @@ class Api:
         """How many deals there are, by the index of the search."""
         return (await self._search("deals", Properties([ID]), [], limit=1)).total
 
+    async def found_one(self, kind: str) -> None:
+        """Look whether records of a type can be read.
+
+        Raises:
+            SourceIncomplete: They cannot.
+        """
+        await self._search(kind, Properties([changed_property(kind)]), [], limit=1)
+
     async def found(self, kind: str, filters: Sequence[Mapping[str, str]]) -> AsyncIterator[list[Record[Any]]]:
         """Every record of a type that a search finds, once each, by rising id.
 

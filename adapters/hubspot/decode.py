@@ -6,6 +6,7 @@ Shapes: https://github.com/HubSpot/HubSpot-public-api-spec-collection, PublicApi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -223,6 +224,7 @@ class Properties:
         return msgspec.structs.astuple(record.properties)
 
 
+@cache
 def decoder(shape: type[_Properties]) -> Callable[[bytes], _Properties]:
     """Decodes answers of one shape."""
     return msgspec.json.Decoder(shape).decode

@@ -24,8 +24,9 @@ CLIENT: Final = {"client_id": "rehearsal-client", "client_secret": "rehearsal-cl
 REFRESH: Final = "rehearsal-refresh-token"
 
 SCOPES: Final = frozenset(
-    {"crm.objects.deals.read", "crm.schemas.deals.read", "crm.objects.contacts.read", "crm.objects.owners.read"}
-)
+    {"crm.objects.deals.read", "crm.schemas.deals.read", "crm.objects.contacts.read", "crm.objects.companies.read",
+     "crm.objects.owners.read"}
+)  # fmt: skip
 
 _LIFE: Final = 1_800
 _WALL: Final = 10_000
@@ -338,7 +339,8 @@ def _plural(kind: str) -> str:
 
 def _scoped(kind: str | None) -> str:
     """The type whose scope a type needs: activities have none of their own."""
-    return "deals" if kind in {None, "deals", "0-3"} else "contacts"
+    named = _plural(kind or "deals")
+    return named if named in {"deals", "companies"} else "contacts"
 
 
 def _target(identity: str, label: str | None) -> dict[str, Any]:

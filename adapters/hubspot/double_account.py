@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
 from typing import Any, Final
 
 from adapters.hubspot.double_store import (
@@ -42,6 +44,7 @@ class DoubleAccount:
         self.kinds: dict[str, Collection] = {}
         self.owners: list[dict[str, Any]] = []
         self.links: dict[tuple[str, str], dict[str, list[tuple[str, str | None]]]] = {}
+        self._companies: dict[str, str] = {}
         self._next_id = 900_000_000_000
         self._lag = 0
         self.load([])
@@ -64,8 +67,9 @@ class DoubleAccount:
 
     def load(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Hold these deals and no others; see `syncd.rehearsal.Double`."""
-        self.pipelines, self.owners, self.links = pipelines(), [], {}
+        self.pipelines, self.owners, self.links, self._companies = pipelines(), [], {}, {}
         self.kinds = {kind: self._collection(kind) for kind in TYPES}
+        self.deals.types |= {name: _type_of(name) for name in _custom()}
         for record in records:
             self.insert(record, at=self.clock.now - _OLD, indexed=True)
 
@@ -148,6 +152,8 @@ class DoubleAccount:
             elif name == "hubspot_owner_id.name":
                 first, _, last = (value or "").partition(" ")
                 given["hubspot_owner_id"] = self._owner(value, firstName=first, lastName=last)
+            elif name == "hs_primary_associated_company.name":
+                given["hs_primary_associated_company"] = self._company(value)
             elif "." not in name and not isinstance(value, list):
                 given[name] = self._native("deals", name, value)
         if "dealstage.label" in record or "dealstage.status" in record:
@@ -182,6 +188,15 @@ class DoubleAccount:
         )
         return identity
 
+    def _company(self, name: str | None) -> str | None:
+        if not name:
+            return name
+        if name not in self._companies:
+            self._companies[name] = self.new_id()
+            now = self.clock.now
+            self.kinds["companies"].add(self._companies[name], {"name": name}, created=now, modified=now, indexed=True)
+        return self._companies[name]
+
     def _native(self, kind: str, name: str, value: Any) -> str | None:
         """A value as HubSpot holds it: always a text."""
         types = self.kinds[kind].types
@@ -197,11 +212,28 @@ class DoubleAccount:
         return str(value)
 
 
+_CUSTOM: Final = {
+    "mssp_decision_due": "date",
+    "mssp_source_type": "enumeration",
+    "mssp_territory": "enumeration",
+}
+"""The types of custom properties that are no evidence."""
+
+
+@cache
+def _custom() -> tuple[str, ...]:
+    """The custom properties that the mapping which comes with this adapter reads."""
+    text = (files("mappings") / "hubspot.toml").read_text(encoding="utf-8")
+    return tuple(sorted(set(re.findall(r'"(mssp_\w+)"', text))))
+
+
 def _type_of(name: str) -> str:
-    """The type of a property nobody declared, by its name."""
-    if name.startswith("mssp_"):
-        return "date" if name.endswith("_date") else "string" if name.endswith(("_by", "_ref")) else "bool"
-    return "string"
+    """The type of a custom property."""
+    if name in _CUSTOM or not name.startswith("mssp_"):
+        return _CUSTOM.get(name, "string")
+    if name.endswith("_date"):
+        return "date"
+    return "string" if name.endswith(("_by", "_ref")) else "bool"
 
 
 def _as_fraction(text: str) -> str:

@@ -40,6 +40,7 @@ TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "hs_meeting_title": "string", "hs_meeting_outcome": "enumeration", "hs_meeting_end_time": "datetime",
         "hs_meeting_start_time": "datetime",
     },
+    "companies": {"name": "string", "domain": "string", "hs_lastmodifieddate": "datetime", "hs_object_id": "number"},
     "contacts": {
         "createdate": "datetime", "email": "string", "firstname": "string", "lastmodifieddate": "datetime",
         "lastname": "string", "hs_object_id": "number",

@@ -10,8 +10,8 @@ have. The search only names them. Its copies may be old, so the deals themselves
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, suppress
 from typing import Any, Final, TypeVar
 
 from adapters.hubspot.api import ID, Api, changed_property
@@ -78,16 +78,27 @@ class Pull:
 
     # ----------------------------------------------------------------------------------------------------- whole
 
-    async def whole(self) -> AsyncIterator[Page]:
+    async def whole(self) -> AsyncGenerator[Page, None]:
         """Every deal."""
-        before = self._total = await self._api.count()
-        async for records in ahead(self._groups()):
-            yield await self._page(records)
-        after = await self._api.count()
-        if self._old < min(before, after):
-            async for records in self._left_out():
+        async with aclosing(ahead(self._all())) as groups:
+            async for records in groups:
                 yield await self._page(records)
         yield self._last()
+
+    async def keys(self) -> AsyncGenerator[list[str], None]:
+        """The id of every deal."""
+        async with aclosing(ahead(self._all())) as groups:
+            async for records in groups:
+                yield [one.id for one in records if self._table.is_wanted(one)]
+
+    async def _all(self) -> AsyncGenerator[list[Record[Any]], None]:
+        """Every deal once: those in the list, and those it left out although the search counts them."""
+        before = self._total = await self._api.count()
+        async for records in self._groups():
+            yield records
+        if self._old < min(before, await self._api.count()):
+            async for records in self._left_out():
+                yield records
 
     async def _groups(self) -> AsyncIterator[list[Record[Any]]]:
         """The list of all deals, without repeats, as many at a time as associations are read for."""
@@ -98,7 +109,7 @@ class Pull:
                 raise SourceIncomplete("the list of deals gave the same page twice", "run again")
             self._old += sum(self._is_old(one) for one in fresh)
             group += fresh
-            if len(group) >= (MOST_ASSOCIATED if self._children.kinds else 1):
+            if len(group) >= (MOST_ASSOCIATED if self._children.kinds or self._table.looks_up else 1):
                 yield group
                 group = []
         if group:
@@ -140,20 +151,21 @@ class Pull:
 
     # ------------------------------------------------------------------------------------------------- increment
 
-    async def changes(self, since: Watermark) -> AsyncIterator[Page]:
+    async def changes(self, since: Watermark) -> AsyncGenerator[Page, None]:
         """What changed since."""
         low = since.at - self._overlap
         async for page in self.gone(since):
             yield page
-        async for ids in ahead(self._named(since, low)):
-            read = await self._api.read("deals", ids, self._table.properties, history=self._history)
-            yield await self._page(read.records, gone=read.missing)
+        async with aclosing(ahead(self._named(since, low))) as parts:
+            async for ids in parts:
+                read = await self._api.read("deals", ids, self._table.properties, history=self._history)
+                yield await self._page(read.records, gone=read.missing)
         for key, version in since.seen.items():
             kind, _, identity = key.partition(":")
             self._recent.keep(kind, identity, version, milliseconds(version))
         yield self._last()
 
-    async def gone(self, since: Watermark) -> AsyncIterator[Page]:
+    async def gone(self, since: Watermark) -> AsyncGenerator[Page, None]:
         """The deals that were archived since. HubSpot can neither sort nor filter them, and keeps them for 90 days."""
         low = since.at - self._overlap
         try:
@@ -164,7 +176,7 @@ class Pull:
         except Refused as refused:
             raise self._api.explained(refused) from None
 
-    async def _named(self, since: Watermark, low: int) -> AsyncIterator[list[str]]:
+    async def _named(self, since: Watermark, low: int) -> AsyncGenerator[list[str], None]:
         """The ids of deals to read again, once each, some at a time."""
         waiting: list[str] = []
         for kind in ("deals", *self._children.kinds):
@@ -208,7 +220,7 @@ class Pull:
         for one in records:
             version = table.version(one)
             self._recent.add("deals", one.id, version, milliseconds(version))
-        children = await self._children.of([one.id for one in wanted])
+        _, children = await asyncio.gather(table.learn(wanted), self._children.of([one.id for one in wanted]))
         notes, self._children.notes = self._children.notes, []
         return Page(
             table.columns,
@@ -242,7 +254,7 @@ class Pull:
         return Page(self._table.columns, [], declared=False, notes=notes, done=done, total=done, watermark=mark.text())
 
 
-async def ahead(items: AsyncIterator[_Item]) -> AsyncIterator[_Item]:
+async def ahead(items: AsyncGenerator[_Item, None]) -> AsyncGenerator[_Item, None]:
     """The same items, each asked for while the one before it is used."""
 
     async def take() -> tuple[_Item] | None:
@@ -257,7 +269,6 @@ async def ahead(items: AsyncIterator[_Item]) -> AsyncIterator[_Item]:
             yield taken[0]
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
+        with suppress(asyncio.CancelledError, SourceIncomplete):
             await task
-        if (close := getattr(items, "aclose", None)) is not None:
-            await close()
+        await items.aclose()

@@ -5,6 +5,7 @@ can ever clash:
 
     dealstage.label, dealstage.status, dealstage.probability, pipeline.label
     hubspot_owner_id.email, hubspot_owner_id.name
+    hs_primary_associated_company.name
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.hubspot.api import CHANGED, ID
+from adapters.hubspot.companies import Companies
 from adapters.hubspot.decode import Definition, Owner, Properties, Record
 from adapters.hubspot.stages import Stages
 from syncd.adapter import MISSING, Move, SourceContext
@@ -26,6 +28,8 @@ MERGED: Final = "hs_merged_object_ids"
 STAGE: Final = "dealstage"
 PIPELINE: Final = "pipeline"
 OWNER: Final = "hubspot_owner_id"
+COMPANY: Final = "hs_primary_associated_company"
+COMPANY_NAME: Final = "hs_primary_associated_company.name"
 
 DERIVED: Final = {
     "dealstage.label": STAGE,
@@ -34,6 +38,7 @@ DERIVED: Final = {
     "pipeline.label": PIPELINE,
     "hubspot_owner_id.email": OWNER,
     "hubspot_owner_id.name": OWNER,
+    COMPANY_NAME: COMPANY,
 }
 """The columns made here, each with the property it is made from."""
 
@@ -61,8 +66,17 @@ class Table:
         definitions: Mapping[str, Definition] | None,
         stages: Stages,
         owners: Mapping[str, Owner],
+        companies: Companies,
     ) -> None:
-        """Args: context, what is mapped; definitions, of the properties there are, where they are known."""
+        """Prepare.
+
+        Args:
+            context: What is mapped.
+            definitions: Of the properties there are; None where the app may not see them.
+            stages: Of the account.
+            owners: By id.
+            companies: Knows names once `learn` was awaited.
+        """
         wanted = context.fields or frozenset(definitions or ())
         native = sorted(one for one in wanted if one not in DERIVED and one != ID)
         derived = sorted(one for one in wanted if one in DERIVED)
@@ -72,19 +86,37 @@ class Table:
         self._at = {name: place for place, name in enumerate(names)}
         self._native = [self._at[name] for name in native]
         self._times = [place for place, name in enumerate(native, 1) if _is_time(definitions, name)]
-        self._derived = [(self._at[DERIVED[name]], _derive(name, stages, owners)) for name in derived]
+        self._derived = [(self._at[DERIVED[name]], _derive(name, stages, owners, companies)) for name in derived]
         self._stages = stages
+        self._companies = companies if COMPANY_NAME in derived else None
         self._by_label = context.roles.get("stage") == "dealstage.label"
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether `learn` asks for anything."""
+        return self._companies is not None
+
+    async def learn(self, records: Sequence[Record[Any]]) -> None:
+        """Look up what the rows of these records need beside the records.
+
+        Raises:
+            SourceIncomplete: HubSpot cannot be read.
+        """
+        if self._companies is not None:
+            await self._companies.learn(Properties.values(one)[self._at[COMPANY]] for one in records)
 
     def row(self, record: Record[Any], children: Sequence[Any]) -> list[Any]:
         """A record as a row, with the rows of its child components at the end."""
         values = Properties.values(record)
         row = [record.id, *(values[place] for place in self._native)]
         for place in self._times:
-            row[place] = as_time(row[place])
+            if (value := row[place]).__class__ is str and value.isdigit():
+                row[place] = as_time(value)
         row += [derive(values[place]) for place, derive in self._derived]
+        if msgspec.UNSET in row:
+            row = [MISSING if value is msgspec.UNSET else value for value in row]
         row += children
-        return [MISSING if value is msgspec.UNSET else value for value in row]
+        return row
 
     def moves(self, record: Record[Any]) -> list[Move]:
         """A record's way through the stages, the oldest first."""
@@ -128,7 +160,7 @@ def _is_time(definitions: Mapping[str, Definition] | None, name: str) -> bool:
     return definitions is not None and name in definitions and definitions[name].type in _TIMES
 
 
-def _derive(name: str, stages: Stages, owners: Mapping[str, Owner]) -> Derive:
+def _derive(name: str, stages: Stages, owners: Mapping[str, Owner], companies: Companies) -> Derive:
     """How a derived column is made from the property below it; blank and absent stay what they are."""
 
     def of_stage(attribute: str) -> Derive:
@@ -145,6 +177,7 @@ def _derive(name: str, stages: Stages, owners: Mapping[str, Owner]) -> Derive:
         "pipeline.label": lambda value: stages.pipelines.get(value, value),
         "hubspot_owner_id.email": of_owner(lambda owner: owner.email or ""),
         "hubspot_owner_id.name": of_owner(_full_name),
+        COMPANY_NAME: companies.name,
     }
     make = makers[name]
     return lambda value: value if value is msgspec.UNSET or value is None or value == "" else make(value)

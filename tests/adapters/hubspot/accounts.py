@@ -24,6 +24,12 @@ FIELDS = frozenset({"hs_object_id", "dealname", "dealstage.label", "dealstage.st
 ROLES = {"id": "hs_object_id", "name": "dealname", "stage": "dealstage.label", "status": "dealstage.status",
          "amount": "amount", "updated_at": "hs_lastmodifieddate", "version": "hs_lastmodifieddate"}  # fmt: skip
 
+LABELS = {"prospect": ["prospect"], "qualify": ["qualify"], "develop": ["develop"], "solution": ["solution"],
+          "proof": ["proof"], "close": ["close"], "deploy": ["deploy"], "support": ["support"],
+          "demand_generation": ["demand generation"]}  # fmt: skip
+CHART = {"demand_generation": None, "prospect": 0, "qualify": 10, "develop": 20, "solution": 40, "proof": 60,
+         "close": 80, "deploy": 100, "support": None}  # fmt: skip
+
 
 class Time:
     """A clock that jumps instead of waiting, and notes each wait."""
@@ -37,8 +43,11 @@ class Time:
         self.at += seconds
         await asyncio.sleep(0)
 
-    def clock(self, now: datetime = NOON) -> Clock:
-        return Clock(monotonic=lambda: self.at, now=lambda: now, sleep=self.sleep, random=lambda: 1.0)
+    def clock(self, now: datetime | None = None) -> Clock:
+        """A clock that is right, or shows one time."""
+        return Clock(
+            monotonic=lambda: self.at, now=lambda: now or datetime.now(UTC), sleep=self.sleep, random=lambda: 1.0
+        )
 
 
 class Account:
@@ -57,7 +66,7 @@ class Account:
         self.server = self.servers.enter_context(serving(self.double.handle, faults=faults, **more))
         return self
 
-    def adapter(self, *, fields=FIELDS, children=None, roles=ROLES, context=None, **settings) -> HubSpotAdapter:
+    def adapter(self, *, fields=FIELDS, children=None, roles=ROLES, now=None, **settings) -> HubSpotAdapter:
         if self.server is None:
             self.serve()
         given = {"base_url": self.server.url, **HubSpotDouble.settings, **settings}
@@ -65,9 +74,9 @@ class Account:
         check(made)
         where = SourceContext(
             name="hubspot", folder=Path(), fields=frozenset(fields), children=children or {}, roles=roles,
-            **(context or {}),
+            labels=LABELS, chart=CHART,
         )  # fmt: skip
-        return HubSpotAdapter(made, where, clock=self.time.clock())
+        return HubSpotAdapter(made, where, clock=self.time.clock(now))
 
     def deals(self, count: int, **more: Any) -> list[dict[str, Any]]:
         return [
