@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from adapters.hubspot.api import Api
+from adapters.hubspot.api import ID, Api
 from adapters.hubspot.children import Children
 from adapters.hubspot.companies import Companies
 from adapters.hubspot.decode import Owner
@@ -35,7 +35,7 @@ from adapters.hubspot.settings import HubSpotSettings, check
 from adapters.hubspot.stages import Stages, stages_of
 from adapters.hubspot.watermark import read_watermark
 from syncd.adapter import Capabilities, Check, Page, SourceContext
-from syncd.errors import SourceIncomplete
+from syncd.errors import ConfigError, Problem, SourceIncomplete
 from syncd.httpkit import Clock
 
 
@@ -71,9 +71,12 @@ class HubSpotAdapter:
         """Make the adapter of one source. Does no I/O.
 
         Raises:
-            ConfigError: The settings contradict one another.
+            ConfigError: The settings contradict one another, or the mapping takes another property for the id.
         """
         check(settings)
+        if context.roles.get("id", ID) != ID:
+            # Deals that went and stages of the past are told by this id alone.
+            raise ConfigError(Problem(message=f"source {context.name}: the mapping's id must be {ID!r} in HubSpot"))
         return cls(settings, context)
 
     async def pull(self, since: str | None = None) -> AsyncIterator[Page]:

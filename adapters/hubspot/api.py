@@ -54,6 +54,8 @@ _CHANGED_OF: Final = {"contacts": "lastmodifieddate"}
 
 ID: Final = "hs_object_id"
 
+_SETTLING: Final = 5.0
+"""Seconds after which an index that contradicted itself is asked again."""
 _PASSES: Final = 3
 """How often a search is made before its count is taken to be wrong."""
 
@@ -176,9 +178,14 @@ class Api:
             params = {**params, "after": after}
 
     async def listed(
-        self, properties: Properties, *, archived: bool = False, history: bool = False
+        self, properties: Properties, *, archived: bool = False, history: str = ""
     ) -> AsyncIterator[list[Record[Any]]]:
         """Every deal, page by page, in HubSpot's order.
+
+        Args:
+            properties: What is asked for.
+            archived: The deals that were archived, in place of those that are there.
+            history: The property whose history is asked for as well; empty for none.
 
         Raises:
             SourceIncomplete: A page came twice, or the pages lead in a circle.
@@ -186,7 +193,7 @@ class Api:
         """
         params = {"archived": _word(archived), "properties": ",".join(properties.names)}
         if history:
-            params["propertiesWithHistory"] = "dealstage"
+            params["propertiesWithHistory"] = history
         limit = self.history_page_size if history else self.page_size
         chain, after = Chain("the list of deals"), ""
         while True:
@@ -213,9 +220,14 @@ class Api:
             else:
                 return page, limit
 
-    async def count(self) -> int:
-        """How many deals there are, by the index of the search."""
-        return (await self._search("deals", Properties([ID]), [], limit=1)).total
+    async def count(self, created_before: int | None = None) -> int:
+        """How many deals there are, by the index of the search.
+
+        Args:
+            created_before: Count those alone that were created before this time, in milliseconds since 1970.
+        """
+        filters = [{"propertyName": "createdate", "operator": "LT", "value": str(created_before)}]
+        return (await self._search("deals", Properties([ID]), filters if created_before else [], limit=1)).total
 
     async def found_one(self, kind: str) -> None:
         """Look whether records of a type can be read.
@@ -241,7 +253,9 @@ class Api:
         """
         changed, given = changed_property(kind), Ids()
         properties = Properties([changed])
-        for _ in range(_PASSES):
+        for number in range(_PASSES):
+            if number:
+                await self.clock.sleep(_SETTLING)
             promised, last = -1, ""
             while True:
                 above = [{"propertyName": ID, "operator": "GT", "value": last}] if last else []
@@ -272,7 +286,7 @@ class Api:
         async with self._searching.turn():
             return await self.post(self.paths.kind(kind, "/search"), body, decode=properties.found)
 
-    async def read(self, kind: str, ids: Iterable[str], properties: Properties, *, history: bool = False) -> Batched:
+    async def read(self, kind: str, ids: Iterable[str], properties: Properties, *, history: str = "") -> Batched:
         """Read records by id, as they are now.
 
         Raises:
@@ -286,14 +300,14 @@ class Api:
             whole.missing += part.missing
         return whole
 
-    async def _read_part(self, kind: str, ids: list[str], properties: Properties, history: bool) -> Batched:
+    async def _read_part(self, kind: str, ids: list[str], properties: Properties, history: str) -> Batched:
         read, left = Batched(), ids
         for _ in range(2):
             # The schema of this request calls all three lists required.
             body = {
                 "inputs": [{"id": one} for one in left],
                 "properties": list(properties.names),
-                "propertiesWithHistory": ["dealstage"] if history else [],
+                "propertiesWithHistory": [history] if history else [],
             }
             batch = await self.post(self.paths.kind(kind, "/batch/read"), body, decode=properties.batch)
             asked = set(left)

@@ -76,9 +76,16 @@ class Children:
             self._kinds[kind].refused = True
             self.notes.append(f"the {kind} of deals cannot be read, so evidence in them is unknown: {error.reason}")
 
-    def is_refused(self, kind: str) -> bool:
-        """Whether a type was found not to be readable."""
-        return self._kinds[kind].refused
+    def cannot_search(self, kind: str, error: SourceIncomplete) -> None:
+        """Go on without knowing which records of a type changed.
+
+        Raises:
+            SourceIncomplete: HubSpot cannot be read at all.
+        """
+        if isinstance(error, SourceUnavailable | AuthFailed):
+            self.give_up(kind, error)
+        else:
+            self.notes.append(f"which {kind} changed is not known, only those of changed deals: {error.reason}")
 
     async def _column(self, kind: _Kind, ids: Sequence[str]) -> Sequence[Rows]:
         if not kind.refused:

@@ -36,12 +36,6 @@ class Past(msgspec.Struct):
     timestamp: str = ""
 
 
-class History(msgspec.Struct):
-    """The values some properties had, the newest first."""
-
-    dealstage: list[Past] = []
-
-
 class Record(msgspec.Struct, Generic[_Properties], rename="camel"):
     """A record of any type."""
 
@@ -50,7 +44,7 @@ class Record(msgspec.Struct, Generic[_Properties], rename="camel"):
     created_at: str = ""
     archived: bool = False
     archived_at: str | None = None
-    properties_with_history: History | None = None
+    properties_with_history: dict[str, list[Past]] | None = None
 
 
 class Listing(msgspec.Struct, Generic[_Properties]):

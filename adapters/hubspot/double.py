@@ -16,7 +16,7 @@ from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
 from adapters.hubspot.double_account import DoubleAccount
-from adapters.hubspot.double_store import Collection, Properties, Stored, iso
+from adapters.hubspot.double_store import Collection, Properties, Stored, from_iso, iso
 from syncd.rehearsal import Reply, Request, json_reply
 
 TOKEN: Final = "pat-rehearsal-0000-0000"  # noqa: S105 - made up, and worth nothing
@@ -153,7 +153,7 @@ class HubSpotDouble(DoubleAccount):
 
     def _list(self, request: Request, match: re.Match[str]) -> Reply:
         collection = self._of(match["kind"])
-        query, history = request.query, "propertiesWithHistory" in request.query
+        query, history = request.query, request.query.get("propertiesWithHistory", "")
         limit, after = query.get("limit", "10"), query.get("after", "")
         most = self.history_limit if history else 100
         if collection is None or not limit.isdigit() or not 1 <= int(limit) <= most:
@@ -194,18 +194,21 @@ class HubSpotDouble(DoubleAccount):
             name, operator, value = one["propertyName"], one["operator"], one["value"]
             if name == "hs_object_id" and operator == "GT":
                 above = collection.number(value)
-            elif name == collection.modified and operator in _COMPARE:
-                tests.append((_COMPARE[operator], int(value), int(one.get("highValue", 0))))
+            elif operator in _COMPARE and collection.types[name] == "datetime":
+                tests.append((name, _COMPARE[operator], int(value), int(one.get("highValue", 0))))
         found = list(collection.searched(above))
-        for compare, low, high in tests:
-            found = [one for one in found if compare(one[1], low, high)]
+        for name, compare, low, high in tests:
+            if name == collection.modified:
+                found = [one for one in found if compare(one[1], low, high)]
+            else:
+                found = [one for one in found if (at := one[2].get(name)) and compare(from_iso(at), low, high)]
         return found
 
     def _batch_read(self, request: Request, match: re.Match[str]) -> Reply:
         collection, asked = self._of(match["kind"]), request.json()
         if collection is None or {"inputs", "properties", "propertiesWithHistory"} - asked.keys():
             return _error(400, "VALIDATION_ERROR")
-        history = bool(asked["propertiesWithHistory"])
+        history = "".join(asked["propertiesWithHistory"][:1])
         ids = [one["id"] for one in asked["inputs"]]
         if not 1 <= len(ids) <= (self.history_limit if history else 100) or len(set(ids)) < len(ids):
             return _error(400, "VALIDATION_ERROR")
@@ -290,7 +293,7 @@ class HubSpotDouble(DoubleAccount):
         return record if record is not None and record.archived is None else None
 
     @staticmethod
-    def _shown(collection: Collection, record: Stored, names: Sequence[str], *, history: bool) -> dict[str, Any]:
+    def _shown(collection: Collection, record: Stored, names: Sequence[str], *, history: str) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "id": record.id, "properties": _asked(collection, record.properties, names),
             "createdAt": iso(record.created), "updatedAt": iso(record.modified),
@@ -298,10 +301,11 @@ class HubSpotDouble(DoubleAccount):
         }  # fmt: skip
         if record.archived is not None:
             shown["archivedAt"] = iso(record.archived)
-        if history:
-            shown["propertiesWithHistory"] = {"dealstage": [
-                {"value": stage, "timestamp": iso(at), "sourceType": source, "sourceId": "userId:12345"}
-                for stage, at, source in reversed(record.history)
+        if history and history in collection.types:
+            past = record.history if history == "dealstage" else [(record.properties.get(history), record.created, "")]
+            shown["propertiesWithHistory"] = {history: [
+                {"value": value, "timestamp": iso(at), "sourceType": source, "sourceId": "userId:12345"}
+                for value, at, source in reversed(past)
             ]}  # fmt: skip
         return shown
 

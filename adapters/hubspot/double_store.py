@@ -113,6 +113,7 @@ class Collection:
         self.modified = MODIFIED.get(kind, "hs_lastmodifieddate")
         self.types = dict(TYPES.get(kind, {self.modified: "datetime", "hs_object_id": "number"}))
         self.lag = 0
+        self.restoring_changes = True
         self.records: dict[str, Stored] = {}
         self._clock = clock
         self._numbers: dict[str, int] = {}
@@ -163,7 +164,10 @@ class Collection:
         self._archived.remove((record.number, identity))
         insort(self._alive, (record.number, identity))
         record.archived = None
-        self.change(identity, {})
+        if self.restoring_changes:
+            self.change(identity, {})
+        else:
+            self.touched(record)
 
     def remove(self, identity: str) -> None:
         """Take a record away for good, as a merge or a purge does; it is never listed as archived."""

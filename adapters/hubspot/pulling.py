@@ -21,7 +21,7 @@ from adapters.hubspot.errors import is_status
 from adapters.hubspot.ids import Ids
 from adapters.hubspot.rows import STAGE, Table, milliseconds
 from adapters.hubspot.settings import MOST_ASSOCIATED
-from adapters.hubspot.watermark import Recent, Watermark
+from adapters.hubspot.watermark import MOST_REMEMBERED, Recent, Watermark
 from syncd.adapter import Page, SourceContext
 from syncd.errors import ConfigError, Problem, SourceIncomplete
 from syncd.httpkit import Refused
@@ -69,11 +69,13 @@ class Pull:
         self._began = began
         self._overlap = overlap
         self._stages = stages
-        self._history = history
+        self._history = table.staged if history else ""
         self._recent = Recent(began - overlap)
         self._seen = Ids()
         self._old = 0
         self._total = 0
+        self._given = 0
+        self._archived: dict[str, int] = {}
         self._told = False
 
     # ----------------------------------------------------------------------------------------------------- whole
@@ -96,7 +98,7 @@ class Pull:
         before = self._total = await self._api.count()
         async for records in self._groups():
             yield records
-        if self._old < min(before, await self._api.count()):
+        if self._old < min(before, await self._api.count(created_before=self._began)):
             async for records in self._left_out():
                 yield records
 
@@ -170,15 +172,17 @@ class Pull:
         low = since.at - self._overlap
         try:
             async for listed in self._api.listed(Properties([ID]), archived=True):
-                gone = [one.id for one in listed if milliseconds(one.archived_at or "") >= low]
-                if gone:
+                times = {one.id: milliseconds(one.archived_at or "") for one in listed}
+                self._archived |= times
+                if gone := [identity for identity, at in times.items() if at >= low]:
                     yield Page(self._table.columns, [], declared=False, gone=gone)
         except Refused as refused:
             raise self._api.explained(refused) from None
 
     async def _named(self, since: Watermark, low: int) -> AsyncGenerator[list[str], None]:
         """The ids of deals to read again, once each, some at a time."""
-        waiting: list[str] = []
+        # Whether a deal that is had back counts as changed is documented nowhere.
+        waiting = [one for one in since.archived if one not in self._archived and self._seen.add(one)]
         for kind in ("deals", *self._children.kinds):
             async for found in self._changed(kind, low, since):
                 ids = found if kind == "deals" else await self._children.deals_of(kind, found)
@@ -207,7 +211,7 @@ class Pull:
         except SourceIncomplete as error:
             if kind == "deals":
                 raise
-            self._children.give_up(kind, error)
+            self._children.cannot_search(kind, error)
 
     # -------------------------------------------------------------------------------------------------- both
 
@@ -222,10 +226,12 @@ class Pull:
             self._recent.add("deals", one.id, version, milliseconds(version))
         _, children = await asyncio.gather(table.learn(wanted), self._children.of([one.id for one in wanted]))
         notes, self._children.notes = self._children.notes, []
+        first, self._given = self._given + 1, self._given + len(wanted)
         return Page(
             table.columns,
             [table.row(one, beside) for one, beside in zip(wanted, children, strict=True)],
             declared=False,
+            first=first,
             notes=notes,
             done=len(self._seen),
             total=max(self._total, len(self._seen)),
@@ -248,7 +254,8 @@ class Pull:
             self._children.notes.append(f"HubSpot has no such properties: {', '.join(lacking[:_LISTED])}{more}")
 
     def _last(self) -> Page:
-        mark = Watermark(at=self._began, stages=self._stages, seen=self._recent.seen())
+        latest = sorted(self._archived, key=self._archived.__getitem__, reverse=True)[:MOST_REMEMBERED]
+        mark = Watermark(at=self._began, stages=self._stages, seen=self._recent.seen(), archived=latest)
         done = len(self._seen)
         notes, self._children.notes = self._children.notes, []
         return Page(self._table.columns, [], declared=False, notes=notes, done=done, total=done, watermark=mark.text())

@@ -58,6 +58,7 @@ class Table:
     Attributes:
         columns: Of every page: properties, derived ones, child components.
         properties: What HubSpot is asked for.
+        staged: The property whose history is that of the stage.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class Table:
         self._derived = [(self._at[DERIVED[name]], _derive(name, stages, owners, companies)) for name in derived]
         self._stages = stages
         self._companies = companies if COMPANY_NAME in derived else None
-        self._by_label = context.roles.get("stage") == "dealstage.label"
+        stage = context.roles.get("stage", STAGE)
+        self.staged: Final = DERIVED.get(stage, stage)
+        self._by_label = stage == "dealstage.label"
 
     @property
     def looks_up(self) -> bool:
@@ -124,7 +127,7 @@ class Table:
             return []
         found: list[Move] = []
         before = None
-        for past in reversed(record.properties_with_history.dealstage):
+        for past in reversed(record.properties_with_history.get(self.staged, [])):
             stage = "" if past.value is None else str(past.value)
             if stage and stage != before and past.timestamp:
                 label = self._stages.label(stage) if self._by_label else stage

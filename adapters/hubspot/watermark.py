@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 MOST_REMEMBERED: Final = 5_000
-"""Versions a watermark holds; when more changed shortly before its time, those above are given again."""
+"""Versions, and archived ids, a watermark holds; when more changed shortly before, those above are given again."""
 
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,11 +22,13 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         at: Milliseconds since 1970 by HubSpot's clock.
         stages: Digest of the pipelines.
         seen: Version by `kind:id`, of records that changed shortly before.
+        archived: Ids of deals that were archived, the latest first; one that no longer is was had back.
     """
 
     at: int
     stages: str
     seen: dict[str, str] = {}
+    archived: list[str] = []
 
     def text(self) -> str:
         """As the core keeps it."""

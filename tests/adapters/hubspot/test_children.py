@@ -105,6 +105,29 @@ def test_a_type_that_may_not_be_read_is_unknown(account, since):
     assert "crm.objects.contacts.read" in notes[0]
 
 
+def test_a_type_that_cannot_be_searched_is_still_read(account):
+    """Where HubSpot does not search a type, the components of changed deals are read all the same, with a note."""
+    account.double.load(account.deals(5, tasks=[task("Call")]))
+    since = mark(pages(account.adapter(children=TASKS)))
+    account.double.clock.advance(3_600)
+    account.double.edit("1001", {"amount": "5"})
+    account.serve(lambda _, request: Fault.STATUS_404 if "tasks/search" in request.path else None)
+
+    given = pages(account.adapter(children=TASKS), since)
+
+    assert [len(children) for children in tasks_of(given).values()] == [1]
+    assert [note for page in given for note in page.notes if "tasks changed" in note]
+
+
+def test_history_of_a_stage_of_ones_own(account):
+    """Where the mapping takes the stage from a custom property, moves are those of that property."""
+    account.double.load(account.deals(1, our_stage="Proof"))
+
+    given = pages(account.adapter(fields=FIELDS | {"our_stage"}, roles={"id": "hs_object_id", "stage": "our_stage"}))
+
+    assert [move.stage for page in given for move in page.moves] == ["Proof"]
+
+
 def test_a_type_that_answers_nonsense_is_unknown(account):
     """An answer that cannot be read makes the component unknown, not the source incomplete."""
     account.double.load(account.deals(5, tasks=[task("Call")]))

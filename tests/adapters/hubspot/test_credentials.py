@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import msgspec
 import pytest
 
+from adapters.hubspot import HubSpotAdapter
 from adapters.hubspot.double import CLIENT, REFRESH, HubSpotDouble
 from adapters.hubspot.errors import react, scopes_in
-from adapters.hubspot.settings import HubSpotSettings, check
+from adapters.hubspot.settings import HubSpotSettings
+from syncd.adapter import SourceContext
 from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
 from syncd.httpkit import Answer, Reaction
 from syncd.rehearsal import Request
@@ -141,9 +145,12 @@ def test_a_pipeline_that_is_not_there(account):
 
 
 def test_settings_that_cannot_work():
-    """A page larger than HubSpot's is refused when the adapter is made."""
+    """A page larger than HubSpot's, and another id than its own, are refused when the adapter is made."""
+    context = SourceContext(name="crm", folder=Path(), roles={"id": "deal_number"})
     with pytest.raises(ConfigError, match="100"):
-        check(HubSpotSettings(page_size=101))
+        HubSpotAdapter.create(HubSpotSettings(page_size=101), context)
+    with pytest.raises(ConfigError, match="hs_object_id"):
+        HubSpotAdapter.create(HubSpotSettings(), context)
 
 
 def test_the_limits_of_the_double_are_hubspots(account):

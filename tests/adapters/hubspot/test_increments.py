@@ -117,6 +117,19 @@ def test_archived_deals_are_gone_and_restored_ones_come_back(account, known):
     assert (gone(second), names(second)) == (set(), {"1005"})
 
 
+def test_a_deal_that_is_had_back_unchanged_comes_back(account, known):
+    """Should restoring not count as a change in HubSpot, the deal is noticed since it is archived no longer."""
+    account.double.deals.restoring_changes = False
+    account.double.deals.archive("1005")
+    first = pages(account.adapter(), known)
+    account.double.clock.advance(3_600)
+    second = pages(account.adapter(), mark(first))
+    account.double.deals.restore("1005")
+    third = pages(account.adapter(), mark(second))
+
+    assert (gone(first), names(second), names(third)) == ({"1005"}, set(), {"1005"})
+
+
 def test_deals_archived_long_ago_are_not_told_again(account):
     """Of the archived deals only those count that went since."""
     account.double.load(account.deals(20))
