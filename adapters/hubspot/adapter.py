@@ -123,14 +123,15 @@ class HubSpotAdapter:
         """The pipelines as they are now, and a pull that begins now; a bare one gives no more than ids."""
         answer, now = await self._api.pipelines()
         stages = stages_of(answer, self._settings.pipelines, context.name)
-        children = Children(self._api, context.children)
+        notes: list[str] = []
         definitions = {} if bare else await self._api.definitions("deals")
-        owners = await self._owners(context, children.notes)
+        owners = await self._owners(context, notes)
         pull = Pull(
             self._api,
             context,
-            Table(context, definitions, stages, owners, Companies(self._api, children.notes)),
-            children,
+            Table(context, definitions, stages, owners, Companies(self._api, notes)),
+            Children(self._api, context.children, notes),
+            notes,
             began=int(now.timestamp() * 1_000),
             overlap=int(self._settings.overlap_seconds * 1_000),
             stages=stages.digest,

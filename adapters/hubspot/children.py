@@ -35,17 +35,13 @@ Links = dict[str, list[Target] | Missing]
 
 
 class Children:
-    """Reads the child components that a mapping looks into.
+    """Reads the child components that a mapping looks into."""
 
-    Attributes:
-        notes: What could not be read, for people; taken away by whoever tells them.
-    """
-
-    def __init__(self, api: Api, components: Mapping[str, frozenset[str]]) -> None:
-        """Args: api; components, the fields used of each type."""
+    def __init__(self, api: Api, components: Mapping[str, frozenset[str]], notes: list[str]) -> None:
+        """Args: api; components, the fields used of each type; notes, where to say what could not be read."""
         self._api = api
         self._kinds = {kind: _Kind(kind, fields) for kind, fields in sorted(components.items())}
-        self.notes: list[str] = []
+        self._notes = notes
 
     @property
     def kinds(self) -> list[str]:
@@ -74,7 +70,7 @@ class Children:
             raise error
         if not self._kinds[kind].refused:
             self._kinds[kind].refused = True
-            self.notes.append(f"the {kind} of deals cannot be read, so evidence in them is unknown: {error.reason}")
+            self._notes.append(f"the {kind} of deals cannot be read, so evidence in them is unknown: {error.reason}")
 
     def cannot_search(self, kind: str, error: SourceIncomplete) -> None:
         """Go on without knowing which records of a type changed.
@@ -85,7 +81,7 @@ class Children:
         if isinstance(error, SourceUnavailable | AuthFailed):
             self.give_up(kind, error)
         else:
-            self.notes.append(f"which {kind} changed is not known, only those of changed deals: {error.reason}")
+            self._notes.append(f"which {kind} changed is not known, only those of changed deals: {error.reason}")
 
     async def _column(self, kind: _Kind, ids: Sequence[str]) -> Sequence[Rows]:
         if not kind.refused:

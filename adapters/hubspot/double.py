@@ -16,7 +16,8 @@ from email.utils import formatdate
 from typing import Any, ClassVar, Final
 
 from adapters.hubspot.double_account import DoubleAccount
-from adapters.hubspot.double_store import Collection, Properties, Stored, from_iso, iso
+from adapters.hubspot.double_search import LONGEST_SEARCH, found_by, is_search
+from adapters.hubspot.double_store import Collection, Properties, Stored, iso
 from syncd.rehearsal import Reply, Request, json_reply
 
 TOKEN: Final = "pat-rehearsal-0000-0000"  # noqa: S105 - made up, and worth nothing
@@ -29,13 +30,8 @@ SCOPES: Final = frozenset(
 )  # fmt: skip
 
 _LIFE: Final = 1_800
-_WALL: Final = 10_000
-_MOST_FOUND: Final = 200
-_MOST_GROUPS: Final = 5
-_MOST_FILTERS: Final = 6
 _MOST_ASSOCIATED: Final = 1_000
 _LONGEST_TARGET: Final = 8_000
-_LONGEST_SEARCH: Final = 3_000
 _VERSION: Final = r"(?:v[34]|\d{4}-\d\d)"
 _DEFAULTS: Final = ("amount", "closedate", "createdate", "dealname", "dealstage", "hs_lastmodifieddate", "pipeline")
 _ALWAYS: Final = ("hs_object_id", "createdate", "hs_createdate", "hs_lastmodifieddate", "lastmodifieddate")
@@ -171,10 +167,10 @@ class HubSpotDouble(DoubleAccount):
 
     def _search(self, request: Request, match: re.Match[str]) -> Reply:
         collection, asked = self._of(match["kind"]), request.json()
-        if collection is None or not _is_search(asked, collection) or len(request.body) > _LONGEST_SEARCH:
+        if collection is None or len(request.body) > LONGEST_SEARCH or not is_search(asked, collection):
             return _error(400, "VALIDATION_ERROR")
         groups, limit, after = asked["filterGroups"], asked["limit"], int(asked["after"])
-        found = self._found(collection, groups[0]["filters"] if groups else [])
+        found = found_by(collection, groups[0]["filters"] if groups else [])
         if asked["sorts"] and asked["sorts"][0]["propertyName"] == collection.modified:
             found.sort(key=lambda one: one[1])
         names = _names(asked["properties"], _DEFAULTS)
@@ -187,22 +183,6 @@ class HubSpotDouble(DoubleAccount):
         if after + limit < len(found):
             body["paging"] = {"next": {"after": str(after + limit)}}
         return json_reply(body)
-
-    def _found(self, collection: Collection, filters: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, Properties]]:
-        above, tests = -1, []
-        for one in filters:
-            name, operator, value = one["propertyName"], one["operator"], one["value"]
-            if name == "hs_object_id" and operator == "GT":
-                above = collection.number(value)
-            elif operator in _COMPARE and collection.types[name] == "datetime":
-                tests.append((name, _COMPARE[operator], int(value), int(one.get("highValue", 0))))
-        found = list(collection.searched(above))
-        for name, compare, low, high in tests:
-            if name == collection.modified:
-                found = [one for one in found if compare(one[1], low, high)]
-            else:
-                found = [one for one in found if (at := one[2].get(name)) and compare(from_iso(at), low, high)]
-        return found
 
     def _batch_read(self, request: Request, match: re.Match[str]) -> Reply:
         collection, asked = self._of(match["kind"]), request.json()
@@ -310,22 +290,6 @@ class HubSpotDouble(DoubleAccount):
         return shown
 
 
-def _is_search(asked: Mapping[str, Any], collection: Collection) -> bool:
-    """Whether a search is one that HubSpot answers."""
-    if {"filterGroups", "sorts", "properties", "limit", "after"} - asked.keys():
-        return False
-    groups = [group["filters"] for group in asked["filterGroups"]]
-    names = [one["propertyName"] for filters in groups for one in filters]
-    return (
-        len(groups) <= _MOST_GROUPS
-        and all(len(filters) <= _MOST_FILTERS for filters in groups)
-        and len(asked["sorts"]) <= 1
-        and 1 <= asked["limit"] <= _MOST_FOUND
-        and int(asked["after"]) + asked["limit"] <= _WALL
-        and all(name in collection.types for name in names)
-    )
-
-
 def _asked(collection: Collection, properties: Properties, names: Sequence[str]) -> Properties:
     """The properties that were asked for: null where they are not set, nothing at all where nobody defined them."""
     shown = {name: properties.get(name) for name in names if name in collection.types}
@@ -369,14 +333,6 @@ def _throttled(policy: str) -> Reply:
     message = f"You have reached your {policy.lower()} limit."
     return _error(429, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy, message_=message)
 
-
-_COMPARE: Final[Mapping[str, Callable[[int, int, int], bool]]] = {
-    "GT": lambda value, low, _: value > low,
-    "GTE": lambda value, low, _: value >= low,
-    "LT": lambda value, low, _: value < low,
-    "LTE": lambda value, low, _: value <= low,
-    "BETWEEN": lambda value, low, high: low <= value <= high,
-}
 
 _OBJECTS: Final = rf"/crm/(?:objects/{_VERSION}|{_VERSION}/objects)/(?P<kind>[^/]+)"
 

@@ -44,6 +44,7 @@ class Pull:
         context: SourceContext,
         table: Table,
         children: Children,
+        notes: list[str],
         *,
         began: int,
         overlap: int,
@@ -57,6 +58,7 @@ class Pull:
             context: Of the source.
             table: How rows are made.
             children: How child components are read.
+            notes: What is to be told with the next page; others add to it.
             began: The time by HubSpot's clock, in milliseconds since 1970.
             overlap: How far the next increment will look back, in milliseconds.
             stages: Digest of the pipelines.
@@ -66,6 +68,7 @@ class Pull:
         self._context = context
         self._table = table
         self._children = children
+        self._notes = notes
         self._began = began
         self._overlap = overlap
         self._stages = stages
@@ -225,14 +228,13 @@ class Pull:
             version = table.version(one)
             self._recent.add("deals", one.id, version, milliseconds(version))
         _, children = await asyncio.gather(table.learn(wanted), self._children.of([one.id for one in wanted]))
-        notes, self._children.notes = self._children.notes, []
         first, self._given = self._given + 1, self._given + len(wanted)
         return Page(
             table.columns,
             [table.row(one, beside) for one, beside in zip(wanted, children, strict=True)],
             declared=False,
             first=first,
-            notes=notes,
+            notes=self._noted(),
             done=len(self._seen),
             total=max(self._total, len(self._seen)),
             gone=[*gone, *left, *(merged for one in records for merged in table.merged(one))],
@@ -251,14 +253,20 @@ class Pull:
                     Problem(message=f"source {self._context.name}: HubSpot has no property {name!r} (for stage)")
                 )
             more = f" and {len(lacking) - _LISTED} more" if len(lacking) > _LISTED else ""
-            self._children.notes.append(f"HubSpot has no such properties: {', '.join(lacking[:_LISTED])}{more}")
+            self._notes.append(f"HubSpot has no such properties: {', '.join(lacking[:_LISTED])}{more}")
 
     def _last(self) -> Page:
         latest = sorted(self._archived, key=self._archived.__getitem__, reverse=True)[:MOST_REMEMBERED]
         mark = Watermark(at=self._began, stages=self._stages, seen=self._recent.seen(), archived=latest)
         done = len(self._seen)
-        notes, self._children.notes = self._children.notes, []
-        return Page(self._table.columns, [], declared=False, notes=notes, done=done, total=done, watermark=mark.text())
+        return Page(
+            self._table.columns, [], declared=False, notes=self._noted(), done=done, total=done, watermark=mark.text()
+        )
+
+    def _noted(self) -> list[str]:
+        notes = list(self._notes)
+        self._notes.clear()
+        return notes
 
 
 async def ahead(items: AsyncGenerator[_Item, None]) -> AsyncGenerator[_Item, None]:

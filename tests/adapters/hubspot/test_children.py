@@ -248,6 +248,18 @@ def test_a_stage_no_pipeline_has_shows_its_id(account):
     assert (deal["dealstage.label"], deal["dealstage.status"]) == ("999", MISSING)
 
 
+def test_what_is_found_out_late_is_said(account):
+    """A scope whose lack shows only with the last of many deals still gives its note."""
+    deals = account.deals(1_001)
+    deals[-1]["hs_primary_associated_company.name"] = "Contoso"
+    account.double.load(deals)
+    account.double.scopes.discard("crm.objects.companies.read")
+
+    given = pages(account.adapter(fields=FIELDS | {"hs_primary_associated_company.name"}))
+
+    assert [note for page in given for note in page.notes if "companies" in note]
+
+
 def test_names_that_may_not_be_read_are_shown_as_ids(account):
     """Without the scopes for owners and companies, ids take their places, with a note for each."""
     account.double.load(account.deals(1, **{"hubspot_owner_id.email": "z@example.com",
