@@ -17,6 +17,7 @@ Not for: what stages and properties mean (`mappings/hubspot.toml`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ import httpx
 from adapters.hubspot.api import ID, Api
 from adapters.hubspot.children import Children
 from adapters.hubspot.companies import Companies
-from adapters.hubspot.decode import Owner
+from adapters.hubspot.decode import Definition, Owner
 from adapters.hubspot.errors import Forbidden
 from adapters.hubspot.examination import Examination
 from adapters.hubspot.pulling import Pull
@@ -124,8 +125,10 @@ class HubSpotAdapter:
         answer, now = await self._api.pipelines()
         stages = stages_of(answer, self._settings.pipelines, context.name)
         notes: list[str] = []
-        definitions = {} if bare else await self._api.definitions("deals")
-        owners = await self._owners(context, notes)
+        definitions: dict[str, Definition] | None = None
+        owners: dict[str, Owner] = {}
+        if not bare:
+            definitions, owners = await asyncio.gather(self._api.definitions("deals"), self._owners(context, notes))
         pull = Pull(
             self._api,
             context,

@@ -20,8 +20,8 @@ from adapters.hubspot.double_store import (
     PipelineOf,
     Properties,
     Stage,
-    from_iso,
     iso,
+    moment,
     pipelines,
 )
 
@@ -86,21 +86,21 @@ class DoubleAccount:
             at: When it was made and last changed, in milliseconds, unless the record says so; None is now.
             indexed: Whether the search knows it at once.
         """
-        moment = self.clock.now if at is None else at
+        now = self.clock.now if at is None else at
         identity = record.get("hs_object_id") or self.new_id()
         given = self._deal(record)
         modified = given.get("hs_lastmodifieddate")
-        created = given.setdefault("createdate", iso(moment - DAY if at is not None else moment))
-        entered = given.setdefault("hs_v2_date_entered_current_stage", created)
+        created = given.setdefault("createdate", iso(now - DAY if at is not None else now))
+        entered = given.setdefault("hs_v2_date_entered_current_stage", iso(_or(created, now)))
         stored = self.deals.add(
-            identity, given, created=_moment(created, moment), modified=_moment(modified, moment), indexed=indexed
+            identity, given, created=_or(created, now), modified=_or(modified, now), indexed=indexed
         )
         if stage := given.get("dealstage"):
-            stored.history.append((stage, _moment(entered, moment), "CRM_UI"))
+            stored.history.append((stage, _or(entered, now), "CRM_UI"))
         for kind, rows in record.items():
             if isinstance(rows, list):
                 for row in rows:
-                    self.attach(identity, kind, row, at=moment, indexed=indexed)
+                    self.attach(identity, kind, row, at=now, indexed=indexed)
         return identity
 
     def edit(self, identity: str, fields: Mapping[str, Any]) -> None:
@@ -115,12 +115,12 @@ class DoubleAccount:
         self, deal: str, kind: str, row: Mapping[str, Any], *, at: int | None = None, indexed: bool = False
     ) -> str:
         """A new record of another type, associated with a deal; gives its id."""
-        moment = self.clock.now if at is None else at
+        now = self.clock.now if at is None else at
         collection = self.kinds.setdefault(kind, self._collection(kind))
         label = row.get("association.label")
         given = {name: self._native(kind, name, value) for name, value in row.items() if name != "association.label"}
         identity = self.new_id()
-        collection.add(identity, given, created=moment, modified=moment, indexed=indexed)
+        collection.add(identity, given, created=now, modified=now, indexed=indexed)
         self.links.setdefault(("deals", kind), {}).setdefault(deal, []).append((identity, label))
         self.links.setdefault((kind, "deals"), {}).setdefault(identity, []).append((deal, label))
         return identity
@@ -243,8 +243,6 @@ def _as_fraction(text: str) -> str:
         return text
 
 
-def _moment(text: str | None, default: int) -> int:
-    try:
-        return default if text is None else from_iso(text)
-    except ValueError:
-        return default
+def _or(text: str | None, default: int) -> int:
+    said = moment(text)
+    return default if said is None else said

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from adapters.hubspot.double_store import Collection, Properties, from_iso
+from adapters.hubspot.double_store import Collection, Properties, moment
 
 LONGEST_SEARCH: Final = 3_000
 """Characters of a query."""
@@ -62,5 +62,5 @@ def found_by(collection: Collection, filters: Sequence[Mapping[str, Any]]) -> li
         if name == collection.modified:
             found = [one for one in found if compare(one[1], low, high)]
         else:
-            found = [one for one in found if (at := one[2].get(name)) and compare(from_iso(at), low, high)]
+            found = [one for one in found if (at := moment(one[2].get(name))) is not None and compare(at, low, high)]
     return found

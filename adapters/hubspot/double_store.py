@@ -57,14 +57,13 @@ def iso(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
 
 
-def from_iso(text: str) -> int:
-    """The milliseconds since 1970 of a time in ISO 8601.
-
-    Raises:
-        ValueError: It is none.
-    """
-    moment = datetime.fromisoformat(text)
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
+def moment(text: str | None) -> int | None:
+    """The milliseconds since 1970 of a time in ISO 8601; None where it is none."""
+    try:
+        read = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return round((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 @dataclass(slots=True)
@@ -133,9 +132,11 @@ class Collection:
         self, identity: str, properties: Properties, *, created: int, modified: int, indexed: bool = False
     ) -> Stored:
         """A new record; `indexed` when the search knows it at once."""
+        if identity in self.records:
+            self.remove(identity)
         record = Stored(identity, self.number(identity), properties, created, modified)
         record.properties["hs_object_id"] = identity
-        record.properties.setdefault(self.modified, iso(modified))
+        record.properties[self.modified] = record.properties.get(self.modified) or iso(modified)
         self.records[identity] = record
         insort(self._alive, (record.number, identity))
         self.touched(record, indexed=indexed)

@@ -70,9 +70,9 @@ def explained(refused: Refused, source: str) -> SourceIncomplete:
         )
     if answer.status == 403:  # noqa: PLR2004 - forbidden
         scopes = scopes_in(answer)
-        named = f": {', '.join(scopes)}" if scopes else ""
+        named = f"lacks the scope {', '.join(scopes)}" if scopes else "may not read this"
         return Forbidden(
-            f"HubSpot refuses: the app of source {source} lacks a scope{named}",
+            f"HubSpot refuses: the app of source {source} {named}",
             "add the scope to the app in HubSpot, and use the token it then shows",
         )
     code = said.category if isinstance(said.category, str) and said.category.isidentifier() else ""

@@ -43,19 +43,12 @@ class Examination:
 
     async def checks(self) -> AsyncIterator[Check]:
         """Yield what was found. What cannot be looked at because something before it failed is not mentioned."""
-        try:
-            account, self._answer = await self._api.ask("GET", self._api.paths.account, decode=decoder(Account))
-            self._zone = account.time_zone
-        except Refused as refused:
-            self._answer = refused.answer
-        except AuthFailed as error:
+        failed = await self._reach()
+        if failed is None or failed.name == "credentials":
             yield self._connection()
-            yield Check(name="credentials", outcome="failed", says=error.reason, remedy=error.remedy)
+        if failed is not None:
+            yield failed
             return
-        except (SourceIncomplete, ConfigError) as error:
-            yield _failed("connection", error)
-            return
-        yield self._connection()
         yield Check(name="credentials", outcome="ok", says="HubSpot accepts them")
         yield self._clock()
         if self._zone:
@@ -75,6 +68,21 @@ class Examination:
             yield self._labels(stages)
             yield self._probabilities(stages)
         yield await self._requests()
+
+    async def _reach(self) -> Check | None:
+        """Ask for something that takes no scope; what is in the way, if anything is."""
+        try:
+            account, self._answer = await self._api.ask("GET", self._api.paths.account, decode=decoder(Account))
+            self._zone = account.time_zone
+        except Refused as refused:
+            self._answer = refused.answer
+        except AuthFailed as error:
+            return _failed("credentials", error)
+        except SourceIncomplete as error:
+            return _failed("connection", error)
+        except ConfigError as error:
+            return _failed("configuration", error)
+        return None
 
     async def _tried(self, look: Callable[[], Awaitable[Check | None]]) -> Check | None:
         try:

@@ -67,6 +67,14 @@ def test_credentials_that_are_refused(small):
     assert "auth" in found["credentials"].remedy
 
 
+def test_a_secret_that_cannot_be_had(small):
+    """A secret that is not where the configuration says is a finding that names the place."""
+    found = checks(small.adapter(auth={"type": "bearer", "token": {"env": "NOT_SET_AT_ALL"}}))
+
+    assert [(name, one.outcome) for name, one in found.items()] == [("configuration", "failed")]
+    assert "NOT_SET_AT_ALL" in found["configuration"].says
+
+
 def test_a_scope_that_is_missing(small):
     """Reading deals without the scope fails, and says which."""
     small.double.scopes.discard("crm.objects.deals.read")

@@ -67,6 +67,17 @@ def test_a_deal_in_full(mapped):
     assert found.unreadable == ()
 
 
+def test_values_people_left_odd(mapped):
+    """What is blank or makes no sense is held as it is, and nothing goes wrong; unreadable values are named."""
+    odd = {"close_date": "soon", "amount": "1,000 or so", "created_at": "yesterday", "updated_at": None, "owner": ""}
+
+    found = mapped(deal(id="1", stage="Whatever", status=None, **odd), deal(id="2", stage=None, status="lost"))
+
+    assert (found["1"].stage, found["1"].stage_label, found["1"].owner) == (None, "Whatever", None)
+    assert {name for name, _ in found["1"].unreadable} == {"close_date", "amount", "created_at"}
+    assert (found["2"].stage, found["2"].status) == (None, "lost")
+
+
 @pytest.mark.parametrize("status", ["open", "won", "lost"])
 def test_every_stage_with_every_status(mapped, status):
     """HubSpot's status hangs on the stage; the double can hold any pair of the two all the same."""
