@@ -684,7 +684,7 @@ def test_the_example_is_valid_as_it_stands():
     assert settings.sources["export"].options == {"path": "examples/pipeline.csv"}
     assert settings.policy == Policy(options={"STG005": {"grace_days": 14}})
     assert settings.limits == Limits()
-    assert len(example_blocks()) == 8
+    assert len(example_blocks()) == 9
 
 
 @pytest.mark.parametrize("index", range(8))

@@ -31,6 +31,7 @@ from syncd.httpkit.settings import (
     ClientCredentials,
     JwtBearer,
     NoAuth,
+    RefreshToken,
 )
 from syncd.secrets import Secret, SecretValue, resolve
 
@@ -88,7 +89,7 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
             return _Fixed(folder, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
         case BearerAuth():
             return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
-        case ClientCredentials() | JwtBearer() | CertificateAuth():
+        case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
             return _Token(auth, folder=folder, clock=clock, name=name)
 
 
@@ -119,7 +120,12 @@ class _Token(Authenticator):
     renewable = True
 
     def __init__(
-        self, auth: ClientCredentials | JwtBearer | CertificateAuth, *, folder: Path, clock: Clock, name: str
+        self,
+        auth: ClientCredentials | RefreshToken | JwtBearer | CertificateAuth,
+        *,
+        folder: Path,
+        clock: Clock,
+        name: str,
     ) -> None:
         self._auth, self._folder, self._clock, self._name = auth, folder, clock, name
         self._token: SecretValue | None = None
@@ -185,6 +191,9 @@ class _Token(Authenticator):
                     # Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
                     return form, {"Authorization": _basic(quote(auth.client_id, safe=""), quote(secret, safe=""))}
                 return {**form, "client_id": auth.client_id, "client_secret": secret}, {}
+            case RefreshToken():
+                form = {"grant_type": "refresh_token", "refresh_token": self._reveal(auth.refresh_token), **scope}
+                return {**form, "client_id": auth.client_id, "client_secret": self._reveal(auth.client_secret)}, {}
             case JwtBearer():
                 claims = {"iss": auth.client_id, "sub": auth.subject, "aud": auth.audience or auth.token_url}
                 assertion = self._signed(claims, auth.private_key)
