@@ -1,0 +1,120 @@
+"""The org's own stages, compared with the mapping and the chart: configuration drift at the root.
+
+`OpportunityStage` holds the probability that a record gets with its stage, and whether the stage closes or wins it
+(http://www.salesforce.com/us/developer/docs/api/Content/sforce_api_objects_opportunitystage.htm).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+import msgspec
+
+from adapters.salesforce.org import Org
+from adapters.salesforce.schema import ObjectInfo
+from syncd.adapter import Check, SourceContext
+from syncd.errors import SourceIncomplete
+
+_QUERY: Final = (
+    "SELECT ApiName,MasterLabel,DefaultProbability,IsActive,IsClosed,IsWon FROM OpportunityStage ORDER BY SortOrder"
+)
+_LISTED: Final = 8
+_STANDARD: Final = "StageName"
+
+
+class _Stage(msgspec.Struct, rename="pascal"):
+    api_name: str = ""
+    master_label: str = ""
+    default_probability: float | None = None
+    is_active: bool = True
+    is_closed: bool = False
+    is_won: bool = False
+
+
+class _Stages(msgspec.Struct):
+    records: list[_Stage]
+
+
+async def examine_stages(org: Org, context: SourceContext, info: ObjectInfo) -> AsyncGenerator[Check, None]:
+    """The checks of labels and of probabilities."""
+    stages: list[_Stage] = []
+    try:
+        found, _ = await org.get("query", {"q": _QUERY}, decode=msgspec.json.Decoder(_Stages).decode)
+        stages = [one for one in found.records if one.is_active]
+    except SourceIncomplete:
+        remedy = "give the integration user read access to opportunities"
+        yield Check(name="stage table", outcome="warning", says="OpportunityStage cannot be read", remedy=remedy)
+    yield _labels(context, info, stages)
+    if stages and context.roles.get("stage", _STANDARD).casefold() == _STANDARD.casefold():
+        yield _probabilities(context, stages)
+        yield _endings(context, stages)
+
+
+def _labels(context: SourceContext, info: ObjectInfo, stages: Sequence[_Stage]) -> Check:
+    """Whether each label of the org's picklist means a stage."""
+    field = info.field(context.roles.get("stage", _STANDARD))
+    active = [one.value for one in field.picklist_values if one.active] if field else []
+    # A stage that ends a deal without winning it is told by the status alone.
+    lost = {_fold(one.api_name) for one in stages if one.is_closed and not one.is_won}
+    meaning = _meanings(context)
+    unknown = [label for label in active if _fold(label) not in meaning and _fold(label) not in lost]
+    name = "stage labels"
+    if not unknown:
+        return Check(name=name, outcome="ok", says="each of the org's stages is in the mapping")
+    said = [f"{label!r}{_resembles(label, meaning)}" for label in unknown[:_LISTED]]
+    more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+    return Check(name=name, outcome="warning", says=f"stages of the org that are not in the mapping: {', '.join(said)}{more}",
+                 remedy="add each to its stage under [stages] of the mapping")  # fmt: skip
+
+
+def _probabilities(context: SourceContext, stages: Sequence[_Stage]) -> Check:
+    meaning, drift = _meanings(context), []
+    for one in stages:
+        stage = meaning.get(_fold(one.api_name))
+        if stage is None or stage not in context.chart:
+            continue
+        wanted = context.chart[stage]
+        if one.default_probability != wanted and not (wanted is None and not one.default_probability):
+            chart = "none" if wanted is None else f"{wanted:g} %"
+            drift.append(f"{one.master_label!r} gives {one.default_probability or 0:g} %, the chart {chart}")
+    name = "probabilities of the stages"
+    if drift:
+        more = f" and {len(drift) - _LISTED} more" if len(drift) > _LISTED else ""
+        return Check(name=name, outcome="warning", says="; ".join(drift[:_LISTED]) + more,
+                     remedy="correct them in Setup under Opportunity Stages; every record that enters such a stage gets "
+                     "the wrong probability")  # fmt: skip
+    return Check(name=name, outcome="ok", says="those of the chart")
+
+
+def _endings(context: SourceContext, stages: Sequence[_Stage]) -> Check:
+    """A stage that wins belongs to the chart's last ones, and one of the others closes nothing."""
+    meaning, wrong = _meanings(context), []
+    for one in stages:
+        stage = meaning.get(_fold(one.api_name))
+        if stage is None:
+            continue
+        figure = context.chart.get(stage)
+        if one.is_won and figure is not None and figure < 100:  # noqa: PLR2004 - percent
+            wrong.append(f"{one.master_label!r} wins the deal, and the mapping takes it for {stage}")
+        elif one.is_closed and not one.is_won:
+            wrong.append(f"{one.master_label!r} loses the deal, and the mapping takes it for {stage}")
+    name = "stages that close"
+    if wrong:
+        return Check(name=name, outcome="warning", says="; ".join(wrong[:_LISTED]),
+                     remedy="correct the stage's type in Setup, or [stages] of the mapping")  # fmt: skip
+    return Check(name=name, outcome="ok", says="as the mapping takes them")
+
+
+def _meanings(context: SourceContext) -> dict[str, str]:
+    return {_fold(label): stage for stage, labels in context.labels.items() for label in labels}
+
+
+def _resembles(label: str, meaning: dict[str, str]) -> str:
+    found = difflib.get_close_matches(_fold(label), meaning, n=1)
+    return f" (looks like {meaning[found[0]]})" if found else ""
+
+
+def _fold(label: str) -> str:
+    return " ".join(label.casefold().split())
