@@ -17,7 +17,7 @@ Not for: what fields, labels and evidence mean (the mapping).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -56,7 +56,7 @@ class SalesforceAdapter:
         check(settings, context)
         return cls(settings, context, clock=clock)
 
-    async def pull(self, since: str | None = None) -> AsyncIterator[Page]:
+    async def pull(self, since: str | None = None) -> AsyncGenerator[Page, None]:
         """Yield every opportunity, or those that changed; see `syncd.adapter.Adapter.pull`."""
         try:
             async with aclosing(Pull(self._org, self._context).pages(since)) as pages:
@@ -65,7 +65,7 @@ class SalesforceAdapter:
         except Refused as refused:
             raise errors.explained(refused) from None
 
-    async def keys(self) -> AsyncIterator[Sequence[str]]:
+    async def keys(self) -> AsyncGenerator[Sequence[str], None]:
         """Yield the id of every opportunity; see `syncd.adapter.KeyReader`."""
         shape = Shape([Column("Id", ("Id",), "text")])
         try:
@@ -75,7 +75,7 @@ class SalesforceAdapter:
         except Refused as refused:
             raise errors.explained(refused) from None
 
-    async def examine(self) -> AsyncIterator[Check]:
+    async def examine(self) -> AsyncGenerator[Check, None]:
         """Look at what must be right for a pull; see `syncd.adapter.Adapter.examine`."""
         async with aclosing(examine(self._org, self._context)) as checks:
             async for check_ in checks:

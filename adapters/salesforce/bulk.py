@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Final
 
 import msgspec
@@ -45,7 +45,9 @@ class NoJob(Exception):
     """The org makes no such job, or could not finish it; the REST API may answer the same query."""
 
 
-async def query(org: Org, soql: str, shape: Shape, *, everything: bool = False) -> AsyncIterator[tuple[int, list[Row]]]:
+async def query(
+    org: Org, soql: str, shape: Shape, *, everything: bool = False
+) -> AsyncGenerator[tuple[int, list[Row]], None]:
     """The rows of a query, with how many the job promises, part by part.
 
     Raises:
@@ -59,8 +61,9 @@ async def query(org: Org, soql: str, shape: Shape, *, everything: bool = False) 
         over = True
         if done.state != "JobComplete" or done.numberRecordsProcessed is None:
             raise NoJob
-        async for rows in _parts(org, job, shape):
-            yield done.numberRecordsProcessed, rows
+        async with aclosing(_parts(org, job, shape)) as parts:
+            async for rows in parts:
+                yield done.numberRecordsProcessed, rows
     finally:
         await _take_away(org, job, over=over)
 
@@ -97,9 +100,9 @@ async def _finished(org: Org, job: str) -> _Job:
         wait = min(_LONGEST_WAIT, wait * 2)
 
 
-async def _parts(org: Org, job: str, shape: Shape) -> AsyncIterator[list[Row]]:
+async def _parts(org: Org, job: str, shape: Shape) -> AsyncGenerator[list[Row], None]:
     seen: set[str] = set()
-    ahead = asyncio.ensure_future(_part(org, job, shape, None))
+    ahead = asyncio.create_task(_part(org, job, shape, None))
     try:
         while True:
             rows, locator = await ahead
@@ -109,7 +112,7 @@ async def _parts(org: Org, job: str, shape: Shape) -> AsyncIterator[list[Row]]:
                         "the parts of a Bulk API job's result do not follow one another", "run again"
                     )
                 seen.add(locator)
-                ahead = asyncio.ensure_future(_part(org, job, shape, locator))
+                ahead = asyncio.create_task(_part(org, job, shape, locator))
             yield rows
             if locator == _LAST:
                 return

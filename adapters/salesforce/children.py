@@ -1,13 +1,13 @@
 """Evidence beside the opportunity: the rows of tasks, events, notes, files and whatever else points to it.
 
-Asked for by the ids of a page of opportunities, some hundred at a time. A component that cannot be read is unknown, which
-is no error; one that is read, is read whole.
+Asked for by the ids of a page of opportunities, some hundred at a time, or all at once where there are few. A component
+that cannot be read is unknown, which is no error; one that is read, is read whole.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,9 @@ _NEEDS_A_PARENT: Final = frozenset({"ContentDocumentLink", "CombinedAttachment",
 """Objects that are answered for given parents alone
 (https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_contentdocumentlink.htm)."""
 
+_FEW: Final = 5_000
+"""Rows of a component that are read at once before a full pull, rather than by the ids of page after page."""
+
 _PARENT: Final = ""
 """The native name of the column that holds the parent's id."""
 
@@ -44,6 +47,7 @@ class _Child:
         ours: Conditions that leave out the children of other objects.
         tells_changes: It can be asked what changed.
         readable: No question about it was refused yet.
+        all: Every row by parent, where there are few.
     """
 
     native: str
@@ -54,6 +58,12 @@ class _Child:
     ours: tuple[str, ...]
     tells_changes: bool
     readable: bool = True
+    all: dict[str, Any] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether to ask with `queryAll`: activities of past years are archived, which no other query sees."""
+        return bool(self.alive)
 
 
 class Children:
@@ -94,13 +104,16 @@ class Children:
                 made._found[native] = child
         return made
 
+    async def read_few(self) -> None:
+        """Read the components that have few rows at once. For full pulls, before their first page."""
+        await _all_of(self._few(child) for child in self._found.values() if child.tells_changes)
+
     async def of(self, ids: Sequence[str]) -> list[list[Any]]:
         """For each id the rows of each component, in the order of `natives`; `MISSING` where they cannot be read."""
-        read = await asyncio.gather(*(self._column(native, ids) for native in self.natives), return_exceptions=True)
-        columns = [_raised(one) for one in read]
+        columns = await _all_of(self._column(native, ids) for native in self.natives)
         return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in ids]
 
-    async def changed(self, since: datetime) -> AsyncIterator[list[str]]:
+    async def changed(self, since: datetime) -> AsyncGenerator[list[str], None]:
         """The parents of the rows that came, changed or went since, some at a time."""
         for native, child in self._found.items():
             if not child.tells_changes or not child.readable:
@@ -119,10 +132,12 @@ class Children:
         child = self._found.get(native)
         if child is None:
             return [MISSING] * len(ids)
-        read = await asyncio.gather(*(self._rows(child, some) for some in soql.chunks(ids)), return_exceptions=True)
         by_parent: dict[str, Any] = {}
-        for some in read:
-            by_parent |= _raised(some)
+        if child.all is not None:
+            by_parent = child.all
+        else:
+            for some in await _all_of(self._rows(child, some) for some in soql.chunks(ids)):
+                by_parent |= some
         if not child.readable:
             self._give_up(native, child)
             return [MISSING] * len(ids)
@@ -131,13 +146,11 @@ class Children:
     async def _rows(self, child: _Child, ids: Sequence[str]) -> dict[str, Any]:
         """The rows of some parents, by parent; of one that has none, nothing."""
         query = soql.select(child.shape.names, child.table, [soql.is_one_of(child.parent, ids), *child.alive])
-        at = child.shape.natives.index(_PARENT)
         for _ in range(_ASKED):
             if not child.readable:
                 return {}
             try:
-                # Activities of past years are archived, which only `queryAll` sees.
-                promised, records = await self._org.rows(query, child.shape.batch, everything=bool(child.alive))
+                promised, records = await self._org.rows(query, child.shape.batch, everything=child.everything)
             except Refused:
                 child.readable = False
                 return {}
@@ -145,11 +158,23 @@ class Children:
                 break
         else:
             return dict.fromkeys(ids, MISSING)
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in child.shape.rows(records):
-            named = dict(zip(child.shape.natives, row, strict=True))
-            found.setdefault(row[at], []).append({name: value for name, value in named.items() if name != _PARENT})
-        return found
+        return _by_parent(child, records)
+
+    async def _few(self, child: _Child) -> None:
+        query = soql.select(child.shape.names, child.table, [*child.ours, *child.alive])
+        records: list[Any] = []
+        promised = 0
+        try:
+            async with aclosing(self._org.query(query, child.shape.batch, everything=child.everything)) as pages:
+                async for page in pages:
+                    promised = page.totalSize
+                    if promised > _FEW:
+                        return
+                    records += page.records
+        except Refused:
+            return  # asked by ids, it may be answered; if not, it is told there
+        if promised == len(records):
+            child.all = _by_parent(child, records)
 
     def _give_up(self, native: str, child: _Child) -> None:
         child.readable = False
@@ -186,8 +211,21 @@ async def _look_up(catalogue: Catalogue, info: ObjectInfo, native: str, wanted: 
     )
 
 
-def _raised(outcome: Any) -> Any:
-    """What came of one of several tasks; all have ended by then."""
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+def _by_parent(child: _Child, records: Sequence[Any]) -> dict[str, Any]:
+    """Rows under the mapping's names, by parent."""
+    natives = child.shape.natives
+    at = natives.index(_PARENT)
+    found: dict[str, Any] = {}
+    for row in child.shape.rows(records):
+        named = {name: value for name, value in zip(natives, row, strict=True) if name != _PARENT}
+        found.setdefault(row[at], []).append(named)
+    return found
+
+
+async def _all_of(tasks: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """What comes of several tasks; an error of one is raised when all have ended."""
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return outcomes

@@ -41,15 +41,14 @@ class Shape:
         self.natives = tuple(column.native for column in ordered)
         self._moments = [place for place, column in enumerate(ordered) if column.kind == "moment"]
         self._readers = [_CELLS[column.kind] for column in ordered]
-        self.batch: type[Any] = msgspec.defstruct(
-            "Batch",
-            [
-                ("totalSize", int),
-                ("done", bool),
-                ("records", list[self._node.type]),
-                ("nextRecordsUrl", str | None, None),
-            ],  # type: ignore[name-defined]
-        )
+        records: Any = list.__class_getitem__(self._node.type)
+        fields: list[Any] = [
+            ("totalSize", int),
+            ("done", bool),
+            ("records", records),
+            ("nextRecordsUrl", str | None, None),
+        ]
+        self.batch: type[Any] = msgspec.defstruct("Batch", fields)
 
     def rows(self, records: Sequence[Any]) -> list[Row]:
         """The rows of decoded records."""
@@ -92,7 +91,8 @@ class _Node:
                 related.setdefault(path[0], []).append((path[1:], column))
         self._width = len(own)
         self._related = [_Node(inner) for inner in related.values()]
-        self.columns = [column for _, column in own] + [one for node in self._related for one in node.columns]
+        self.columns: list[Column] = [column for _, column in own]
+        self.columns += [one for node in self._related for one in node.columns]
         fields: list[Any] = [(f"f{n}", _TYPES[column.kind], MISSING) for n, (_, column) in enumerate(own)]
         fields += [(f"r{n}", node.type | None, None) for n, node in enumerate(self._related)]
         # Attributes are numbered: an API name may be one that Python or msgspec keeps for itself.

@@ -1,4 +1,4 @@
-"""A stand-in of one Salesforce org: tokens, REST queries, describe, getDeleted, getUpdated, limits and Bulk API 2.0 jobs.
+"""A stand-in of one Salesforce org: tokens, queries, describe, getDeleted, getUpdated, limits, Bulk API 2.0 jobs.
 
 Habits of the real one that it has
     tokens      without `expires_in`; expired ones are told by 401 INVALID_SESSION_ID; `instance_url` beside them
@@ -320,7 +320,7 @@ class SalesforceDouble:
         if claims.get("aud") not in ("https://login.salesforce.com", "https://test.salesforce.com"):
             return "audience is invalid"
         now = self.now.timestamp()
-        if not now < claims.get("exp", 0) <= now + 185:  # noqa: PLR2004 - three minutes, and what clocks differ by
+        if not now < claims.get("exp", 0) <= now + 185:
             return "expired authorization code"
         if (claims.get("iss"), claims.get("sub")) != (_KEY, _SUBJECT):
             return "user hasn't approved this consumer"
@@ -464,7 +464,7 @@ def _flags(said: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a record, by what was said of it or else by its stage."""
     label, won = row.get("StageName"), said.get("Status")
     stage = next((one for one in _STAGES if one[0] == label), None)
-    flags = {
+    flags: dict[str, Any] = {
         "IsClosed": stage is not None and stage in _STAGES[-4:],
         "IsWon": stage is not None and stage in _STAGES[-4:-1],
     }

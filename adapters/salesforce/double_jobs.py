@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-
 from adapters.salesforce import double_soql as soql
 from adapters.salesforce.double_tables import Refusal, Tables
 from syncd.rehearsal import Reply, Request, json_reply

@@ -25,7 +25,7 @@ class Malformed(Exception):
 
 @dataclass
 class Condition:
-    """One condition: a field, a sign (`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`) and a literal, a list of them or a query."""
+    """A field, a sign (`=`, `!=`, `<`, `<=`, `>`, `>=`, `in`) and a literal, a list of them, or a query."""
 
     name: str
     sign: str
@@ -67,7 +67,7 @@ def parse(text: str) -> Query:
 
 
 def matcher(condition: Condition, key: Callable[[str, Any], Any]) -> Callable[[Row], bool]:
-    """Whether a row meets a condition; `key` gives what values of a field are compared by. Null is less than nothing."""
+    """Whether a row meets a condition; `key` gives what values of a field are compared by. Null meets no comparison."""
     name, sign, wanted = condition.name, condition.sign, condition.value
     if sign == "in":
         among = {_folded(one) for one in wanted}

@@ -1,7 +1,7 @@
 """What the double holds: objects with their fields, rows, sharing and the log of deletions.
 
-Times are kept as texts, `2026-03-02T09:15:44.000Z`, and compared to the second. Ids sort in the order in which they were
-given out, as they do in an org.
+Times are kept as texts, `2026-03-02T09:15:44.000Z`, and compared to the second. Ids sort in the order in which they
+were given out, as they do in an org.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What Salesforce's answers ask for, and what its error codes mean to people.
 
 Errors come in two shapes: a list of `{"errorCode", "message"}` from the data APIs and an object `{"error"}` from the
-token endpoint (https://github.com/restforce/restforce/tree/main/spec/fixtures). Their messages may quote records, so only
-codes that are known here are ever repeated.
+token endpoint (https://github.com/restforce/restforce/tree/main/spec/fixtures). Their messages may quote records, so
+only codes that are known here are ever repeated.
 """
 
 from __future__ import annotations
@@ -140,8 +140,9 @@ class Quota:
         self.used = self.limit = 0
 
     def note(self, answer: Answer) -> None:
-        """Read `Sforce-Limit-Info`, which may hold a second part for the app: `api-usage=25/5000; per-app-...`
-        (https://github.com/simple-salesforce/simple-salesforce/blob/master/simple_salesforce/tests/test_api.py).
+        """Read `Sforce-Limit-Info`; it may hold a second part, for the app: `api-usage=25/5000; per-app-api-usage=...`.
+
+        Both forms: https://github.com/simple-salesforce/simple-salesforce/blob/master/simple_salesforce/tests/test_api.py
         """
         found = re.match(r"\s*api-usage=([0-9]{1,12})/([0-9]{1,12})", answer.headers.get("sforce-limit-info", ""))
         if found:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final
@@ -41,12 +41,12 @@ class History:
         self.table = "OpportunityHistory" if standard else "OpportunityFieldHistory"
         label = _STANDARD if standard else "NewValue"
         self._where = () if standard else (f"Field = {soql.quoted(stage_field)}",)
-        columns = (("OpportunityId", "text"), (label, "text"), ("CreatedDate", "moment"))
-        self._shape = Shape([Column(name, (name,), kind) for name, kind in columns])  # type: ignore[arg-type] - of the literals above
+        texts = [Column(name, (name,), "text") for name in ("OpportunityId", label)]
+        self._shape = Shape([*texts, Column("CreatedDate", ("CreatedDate",), "moment")])
         self._readable = True
         self.notes: list[str] = []
 
-    async def all(self, until: datetime, *, large: bool) -> AsyncIterator[list[Move]]:
+    async def all(self, until: datetime, *, large: bool) -> AsyncGenerator[list[Move], None]:
         """Every move up to a time, some at a time.
 
         Args:
@@ -96,7 +96,7 @@ class History:
             moves += _Moves().of(self._shape.rows(records))
         return moves
 
-    async def _rows(self, query: str, *, large: bool) -> AsyncIterator[tuple[int, list[Row]]]:
+    async def _rows(self, query: str, *, large: bool) -> AsyncGenerator[tuple[int, list[Row]], None]:
         if large:
             async with aclosing(bulk.query(self._org, query, self._shape)) as parts:
                 async for part in parts:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -93,7 +93,7 @@ class Org:
             )
         )[0]
 
-    async def query(self, soql: str, batch: type[Any], *, everything: bool = False) -> AsyncIterator[Any]:
+    async def query(self, soql: str, batch: type[Any], *, everything: bool = False) -> AsyncGenerator[Any, None]:
         """The pages of a query, each asked for while the one before it is used.
 
         Args:
@@ -108,7 +108,7 @@ class Org:
         decode = msgspec.json.Decoder(batch).decode
         seen: set[str] = set()
         empty = 0
-        ahead = _begun(self._first(soql, decode, everything=everything))
+        ahead = asyncio.create_task(self._first(soql, decode, everything=everything))
         try:
             while True:
                 page = await ahead
@@ -117,7 +117,7 @@ class Org:
                 if link is not None:
                     if empty > _EMPTY_PAGES:
                         raise SourceIncomplete("the org gives page after page without a record", "run again")
-                    ahead = _begun(self._page(link, decode))
+                    ahead = asyncio.create_task(self._page(link, decode))
                 yield page
                 if link is None:
                     return
@@ -172,11 +172,7 @@ class Org:
             raise SourceIncomplete("the source was closed before it was read whole")
         if self.quota.percent >= self.settings.quota_percent:
             raise SourceIncomplete(
-                f"{self.quota.used:,} of the org's {self.quota.limit:,} requests of 24 hours are used, which is more than "
-                f"{self.settings.quota_percent:g} %",
+                f"{self.quota.used:,} of the org's {self.quota.limit:,} requests of 24 hours are used, "
+                f"which is more than {self.settings.quota_percent:g} %",
                 f"run again later or less often, or set `quota_percent` of source {self.name} higher",
             )
-
-
-def _begun(request: Coroutine[Any, Any, _Value]) -> asyncio.Task[_Value]:
-    return asyncio.ensure_future(request)  # type: ignore[return-value] - of a coroutine, it makes a task

@@ -11,7 +11,7 @@ deletions    those, and `getDeleted` for what has left the recycle bin; it reach
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -67,7 +67,7 @@ class Pull:
         """The ids an increment saw alive."""
         self._done = self._total = 0
 
-    async def pages(self, since: str | None) -> AsyncIterator[Page]:
+    async def pages(self, since: str | None) -> AsyncGenerator[Page, None]:
         """The pages of the pull; see `syncd.adapter.Adapter.pull`.
 
         Raises:
@@ -132,7 +132,8 @@ class Pull:
             )
         return found, _time(found.latest_date_covered) or self._started
 
-    async def _everything(self) -> AsyncIterator[Page]:
+    async def _everything(self) -> AsyncGenerator[Page, None]:
+        await self._children.read_few()
         reading = Reading(self._org, OBJECT, self._shape)
         async with aclosing(reading.rows()) as parts:
             async for rows in parts:
@@ -146,7 +147,7 @@ class Pull:
             async for moves in found:
                 yield self._page([], moves=moves)
 
-    async def _increment(self, mark: Mark, gone: set[str]) -> AsyncIterator[Page]:
+    async def _increment(self, mark: Mark, gone: set[str]) -> AsyncGenerator[Page, None]:
         since = mark.at - self._overlap
         async with aclosing(self._changed(since)) as parts:
             async for rows in parts:
@@ -166,7 +167,7 @@ class Pull:
 
     async def _changed(
         self, since: datetime, until: datetime | None = None, halved: int = 0
-    ) -> AsyncIterator[list[Row]]:
+    ) -> AsyncGenerator[list[Row], None]:
         """The records stamped in a span, in halves where the org takes too long over it.
 
         One that is stamped anew meanwhile is found in the last part, which has no end.

@@ -39,8 +39,9 @@ class PicklistValue(msgspec.Struct, frozen=True):
 
 
 class FieldInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """A field, as `describe` tells it
-    (https://developer.salesforce.com/docs/platform/api-rest/guide/resources-sobject-describe.html).
+    """A field, as `describe` tells it.
+
+    https://developer.salesforce.com/docs/platform/api-rest/guide/resources-sobject-describe.html
     """
 
     name: str

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from adapters.salesforce.findings import listed, ok, warning
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import ObjectInfo
 from syncd.adapter import Check, SourceContext
@@ -20,7 +21,6 @@ from syncd.errors import SourceIncomplete
 _QUERY: Final = (
     "SELECT ApiName,MasterLabel,DefaultProbability,IsActive,IsClosed,IsWon FROM OpportunityStage ORDER BY SortOrder"
 )
-_LISTED: Final = 8
 _STANDARD: Final = "StageName"
 
 
@@ -45,7 +45,7 @@ async def examine_stages(org: Org, context: SourceContext, info: ObjectInfo) -> 
         stages = [one for one in found.records if one.is_active]
     except SourceIncomplete:
         remedy = "give the integration user read access to opportunities"
-        yield Check(name="stage table", outcome="warning", says="OpportunityStage cannot be read", remedy=remedy)
+        yield warning("stage table", "OpportunityStage cannot be read", remedy)
     yield _labels(context, info, stages)
     if stages and context.roles.get("stage", _STANDARD).casefold() == _STANDARD.casefold():
         yield _probabilities(context, stages)
@@ -62,11 +62,10 @@ def _labels(context: SourceContext, info: ObjectInfo, stages: Sequence[_Stage]) 
     unknown = [label for label in active if _fold(label) not in meaning and _fold(label) not in lost]
     name = "stage labels"
     if not unknown:
-        return Check(name=name, outcome="ok", says="each of the org's stages is in the mapping")
-    said = [f"{label!r}{_resembles(label, meaning)}" for label in unknown[:_LISTED]]
-    more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
-    return Check(name=name, outcome="warning", says=f"stages of the org that are not in the mapping: {', '.join(said)}{more}",
-                 remedy="add each to its stage under [stages] of the mapping")  # fmt: skip
+        return ok(name, "each of the org's stages is in the mapping")
+    said = listed([f"{label!r}{_resembles(label, meaning)}" for label in unknown])
+    says = f"stages of the org that are not in the mapping: {said}"
+    return warning(name, says, "add each to its stage under [stages] of the mapping")
 
 
 def _probabilities(context: SourceContext, stages: Sequence[_Stage]) -> Check:
@@ -81,11 +80,11 @@ def _probabilities(context: SourceContext, stages: Sequence[_Stage]) -> Check:
             drift.append(f"{one.master_label!r} gives {one.default_probability or 0:g} %, the chart {chart}")
     name = "probabilities of the stages"
     if drift:
-        more = f" and {len(drift) - _LISTED} more" if len(drift) > _LISTED else ""
-        return Check(name=name, outcome="warning", says="; ".join(drift[:_LISTED]) + more,
-                     remedy="correct them in Setup under Opportunity Stages; every record that enters such a stage gets "
-                     "the wrong probability")  # fmt: skip
-    return Check(name=name, outcome="ok", says="those of the chart")
+        remedy = (
+            "correct them in Setup under Opportunity Stages; a record that enters such a stage gets this probability"
+        )
+        return warning(name, listed(drift, "; "), remedy)
+    return ok(name, "those of the chart")
 
 
 def _endings(context: SourceContext, stages: Sequence[_Stage]) -> Check:
@@ -102,9 +101,8 @@ def _endings(context: SourceContext, stages: Sequence[_Stage]) -> Check:
             wrong.append(f"{one.master_label!r} loses the deal, and the mapping takes it for {stage}")
     name = "stages that close"
     if wrong:
-        return Check(name=name, outcome="warning", says="; ".join(wrong[:_LISTED]),
-                     remedy="correct the stage's type in Setup, or [stages] of the mapping")  # fmt: skip
-    return Check(name=name, outcome="ok", says="as the mapping takes them")
+        return warning(name, listed(wrong, "; "), "correct the stage's type in Setup, or [stages] of the mapping")
+    return ok(name, "as the mapping takes them")
 
 
 def _meanings(context: SourceContext) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The watermark: up to when the org was read, and what of the time just before is already known.
 
 Stamps have the resolution of a second, many records share one, and some become visible after others with a later one
-(measured: seconds; reported: minutes; https://github.com/estuary/connectors/pull/2678). So an increment begins before its
-watermark, and what it finds there unchanged is left out.
+(measured: seconds; reported: minutes; https://github.com/estuary/connectors/pull/2678). So an increment begins before
+its watermark, and what it finds there unchanged is left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_KNOWN: Final = 5_000
 """Records a watermark remembers. Of further ones some are given again though they did not change."""
 
 _SAME_SECOND: Final = timedelta(seconds=5)
-"""A record stamped so shortly before it was read may change again under the same stamp, so it does not count as known."""
+"""A record stamped so shortly before it was read may change again under the same stamp, so it counts as not known."""
 
 
 class Mark(msgspec.Struct, frozen=True):

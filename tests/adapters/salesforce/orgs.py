@@ -99,5 +99,3 @@ def checks_of(adapter):
             await adapter.close()
 
     return asyncio.run(gather())
-
-
