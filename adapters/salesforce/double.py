@@ -189,7 +189,8 @@ class SalesforceDouble:
         """Add a row of a child component; gives its id."""
         table = self.tables[child]
         self._learn(table, fields)
-        row: dict[str, Any] = {"IsDeleted": False, CHILDREN[child][0]: identity}
+        pointer = CHILDREN[child][0]
+        row: dict[str, Any] = {"IsDeleted": False, pointer: identity, f"{pointer[:-2]}.Type": "Opportunity"}
         row |= {name: typed(value, table.types[name]) for name, value in fields.items()}
         row["SystemModstamp"] = time_text(at or self.now)
         return str(table.add(row)["Id"])

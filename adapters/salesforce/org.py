@@ -126,6 +126,10 @@ class Org:
             with suppress(asyncio.CancelledError, SourceIncomplete):
                 await ahead
 
+    async def first_page(self, soql: str, batch: type[Any], *, everything: bool = False) -> Any:
+        """The first page of a query, for those that need no more; arguments and errors are those of `query`."""
+        return await self._first(soql, msgspec.json.Decoder(batch).decode, everything=everything)
+
     async def rows(self, soql: str, batch: type[Any], *, everything: bool = False) -> tuple[int, list[Any]]:
         """What a query promises, and every record it gives; for those that give few."""
         promised, records = 0, []

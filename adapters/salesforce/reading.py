@@ -20,8 +20,9 @@ from adapters.salesforce.seen import Seen
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Refused
 
-_SWEEPS: Final = 3
-"""Times the ids are asked for when their own count does not match."""
+_ASKED: Final = 3
+"""Times some ids are asked for when their own count does not match."""
+_SWEPT_AT_ONCE: Final = 2_000
 _RESUMED: Final = 5
 """Times in a row that a cursor may be forgotten before another record came."""
 _MOST_LOST: Final = 10_000
@@ -87,23 +88,28 @@ class Reading:
     async def sweep(self) -> AsyncGenerator[list[str], None]:
         """The ids there are, some at a time, each once.
 
+        Each part is a query of its own that begins after the last id of the part before, so that it does not matter
+        what is deleted meanwhile: each is right at its own time, and what was there throughout is in one of them.
+
         Raises:
-            SourceIncomplete: There are fewer or more than promised, each time they are asked for.
+            SourceIncomplete: There are fewer than promised.
             Refused: The query is not answered.
         """
-        seen, query = Seen(), self._query(_SWEPT, self._where)
-        for _ in range(_SWEEPS):
-            count, promised = Seen(), 0
-            async with aclosing(self._org.query(query, _SWEPT.batch, everything=self._everything)) as pages:
-                async for page in pages:
-                    promised = page.totalSize
-                    ids = [row[0] for row in _SWEPT.rows(page.records)]
-                    count.add(ids)
-                    if new := seen.add(ids):
-                        yield [ids[place] for place in new]
-            if len(count) == promised:
+        after: list[str] = []
+        while True:
+            query = f"{self._query(_SWEPT, [*self._where, *after])} LIMIT {_SWEPT_AT_ONCE}"
+            for _ in range(_ASKED):
+                page = await self._org.first_page(query, _SWEPT.batch, everything=self._everything)
+                whole = len(page.records) == page.totalSize if page.done else bool(page.records)
+                if whole:
+                    break
+            else:
+                raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
+            if ids := [row[0] for row in _SWEPT.rows(page.records)]:
+                yield ids
+                after = [f"Id > {soql.quoted(ids[-1])}"]
+            if page.done and len(ids) < _SWEPT_AT_ONCE:
                 return
-        raise SourceIncomplete("the org gives fewer records than it says there are, each time it is asked", "run again")
 
     async def _by_pages(self) -> AsyncGenerator[list[Row], None]:
         """What one cursor gives; what comes after the last id where an earlier one was forgotten."""
