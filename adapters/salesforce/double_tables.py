@@ -219,7 +219,12 @@ class Tables:
             rows = filter(soql.matcher(one, lambda name, value: self.sort_key(table, name, value)), rows)
         found = [row for row in rows if _is_shown(row, now, everything=everything)]
         if query.order and query.order != ["Id"]:
-            found.sort(key=lambda row: [self.sort_key(table, name, row.get(name)) for name in query.order])
+            # Nulls come first.
+            found.sort(
+                key=lambda row: [
+                    (row.get(name) is not None, self.sort_key(table, name, row.get(name))) for name in query.order
+                ]
+            )
         return found if query.limit is None else found[: query.limit]
 
     def sort_key(self, table: Table, name: str, value: Any) -> Any:

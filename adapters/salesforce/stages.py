@@ -75,7 +75,9 @@ def _probabilities(context: SourceContext, stages: Sequence[_Stage]) -> Check:
         if stage is None or stage not in context.chart:
             continue
         wanted = context.chart[stage]
-        if one.default_probability != wanted and not (wanted is None and not one.default_probability):
+        # A stage cannot be without a probability, and one that wins has 100 %, whatever its administrator would like.
+        nothing = wanted is None and (one.is_won or not one.default_probability)
+        if one.default_probability != wanted and not nothing:
             chart = "none" if wanted is None else f"{wanted:g} %"
             drift.append(f"{one.master_label!r} gives {one.default_probability or 0:g} %, the chart {chart}")
     name = "probabilities of the stages"

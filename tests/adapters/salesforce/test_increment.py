@@ -153,7 +153,7 @@ def test_one_that_comes_back_later_is_given_again(monkeypatch):
 
 @pytest.mark.parametrize("days", [16, 40])
 def test_a_watermark_that_is_too_old_is_refused(monkeypatch, days):
-    """Beyond what the org knows of deletions an increment could not tell them, so it says that a full pull is needed."""
+    """Beyond what the org knows of deletions an increment could not tell them, and says that a full pull is needed."""
     with Org(monkeypatch, DEALS) as org:
         mark = mark_of(org.pull())
         org.double.advance(days=days)
@@ -234,8 +234,8 @@ def test_children_in_great_number_are_asked_for_by_parents(monkeypatch):
         found = by_id(org.pull(children=TASKS, history=False))
 
     assert all([one[-9:]] * 8 == [task["Type"] for task in row["Task"]] for one, row in found.items())
-    # describe (Opportunity, Task), deletions, a look at the tasks and its page ahead, one page; 300 + 300 + 100 parents,
-    # each with a second page of tasks.
+    # Describe of two objects, deletions, a look at the tasks and the page ahead of it, one page of records; then the
+    # tasks of 300, 300 and 100 of them, each with a second page.
     assert org.server.requests <= 2 + 1 + 2 + 1 + 3 * 2
 
 
@@ -247,7 +247,7 @@ def test_a_component_by_the_name_of_its_relationship(monkeypatch):
         children = {"OpportunityContactRoles": frozenset({"Role", "Contact.Name"})}
         found = by_id(org.pull(children=children))
 
-    assert [{"Role": "Decision Maker", "Contact.Name": "Ann"}] == found[one]["OpportunityContactRoles"]
+    assert found[one]["OpportunityContactRoles"] == [{"Role": "Decision Maker", "Contact.Name": "Ann"}]
 
 
 def test_files_are_asked_for_by_parents_alone(monkeypatch):
@@ -258,7 +258,7 @@ def test_files_are_asked_for_by_parents_alone(monkeypatch):
         children = {"ContentDocumentLink": frozenset({"ContentDocument.Title"})}
         pages = org.pull(children=children)
 
-    assert [{"ContentDocument.Title": "Sponsor letter"}] == by_id(pages)[one]["ContentDocumentLink"]
+    assert by_id(pages)[one]["ContentDocumentLink"] == [{"ContentDocument.Title": "Sponsor letter"}]
     assert not pages[-1].notes
 
 
@@ -275,16 +275,14 @@ def test_a_component_that_cannot_be_read_is_unknown(monkeypatch, hide):
 
     assert {MISSING} == {row["Task"] for row in by_id(pages).values()}
     assert {MISSING} == {row["Nothing__c"] for row in by_id(pages).values()}
-    assert ["Nothing__c", "Task"] == sorted(note.split()[3] for note in pages[-1].notes)
+    assert sorted(note.split()[3] for note in pages[-1].notes) == ["Nothing__c", "Task"]
 
 
 def test_a_component_that_is_lost_in_mid_pull_is_unknown(monkeypatch):
     """Read access taken away after describe makes the component unknown from then on."""
     with Org(monkeypatch, DEALS) as org:
         lost = lambda request: "FROM Task" in request.query.get("q", "")  # noqa: E731
-        org.double.hooks.append(
-            lambda request: lost(request) and setattr(org.double.tables["Task"], "readable", False)
-        )
+        org.double.hooks.append(lambda request: lost(request) and setattr(org.double.tables["Task"], "readable", False))
         pages = org.pull(children=TASKS)
 
     assert {MISSING} == {row["Task"] for row in by_id(pages).values()}
@@ -306,7 +304,7 @@ def test_a_change_beside_a_record_brings_it_again(monkeypatch):
         found = by_id(pages)
 
     assert {one, other} == set(found)
-    assert ["Open"] == [row["Status"] for row in found[one]["Task"]]
+    assert [row["Status"] for row in found[one]["Task"]] == ["Open"]
     assert found[other]["Task"] == []
     assert [third] == list(pages[-1].gone)
 
@@ -337,7 +335,7 @@ def test_an_increment_brings_the_history_of_what_changed(monkeypatch):
         found = moves(org.pull(mark))
 
     assert {org.double.ids()[3]} == {move.id for move in found}
-    assert ["Qualify", "Develop"] == [move.stage for move in found]
+    assert [move.stage for move in found] == ["Qualify", "Develop"]
 
 
 def test_the_history_of_a_stage_field_of_ones_own(monkeypatch):
@@ -350,7 +348,7 @@ def test_the_history_of_a_stage_field_of_ones_own(monkeypatch):
             history.add({"OpportunityId": one, "Field": field, "NewValue": value, "CreatedDate": stamp})
         pages = org.pull(fields={*FIELDS, "Mssp_Stage__c"}, roles=ROLES | {"stage": "Mssp_Stage__c"})
 
-    assert ["Qualify", "Develop"] == [move.stage for move in moves(pages)]
+    assert [move.stage for move in moves(pages)] == ["Qualify", "Develop"]
 
 
 def test_history_that_cannot_be_read_is_noted(monkeypatch):

@@ -119,7 +119,7 @@ def test_an_org_without_the_custom_fields_can_be_read(monkeypatch, mapping):
     with Org(monkeypatch, [record]) as org:
         (one,) = mapped(pages_of(org.adapter(**context_of(mapping))), mapping)
 
-    assert ("develop", "open", 20) == (one.stage, one.status, one.probability)
+    assert (one.stage, one.status, one.probability) == ("develop", "open", 20)
     assert one.lacks("decision_due")
     assert not one.met & 1 << PROCESS.evidence_index["qualify.sponsor_letter_agreed"]
     assert not one.not_met & 1 << PROCESS.evidence_index["qualify.sponsor_letter_agreed"]
