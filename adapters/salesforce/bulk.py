@@ -33,6 +33,9 @@ _BUSY_STATES: Final = frozenset({"UploadComplete", "InProgress"})
 _ID: Final = re.compile(r"[A-Za-z0-9]{15,18}")
 _LOCATOR: Final = re.compile(r"[A-Za-z0-9_=-]{1,200}")
 _LAST: Final = "null"
+_ROWS_A_PAGE: Final = 2_000
+
+_Lines = list[list[str]]
 
 
 class _Job(msgspec.Struct):
@@ -62,8 +65,11 @@ async def query(
         if done.state != "JobComplete" or done.numberRecordsProcessed is None:
             raise NoJob
         async with aclosing(_parts(org, job, shape)) as parts:
-            async for rows in parts:
-                yield done.numberRecordsProcessed, rows
+            async for lines in parts:
+                for start in range(0, len(lines), _ROWS_A_PAGE):
+                    yield done.numberRecordsProcessed, shape.csv_rows(lines[start : start + _ROWS_A_PAGE])
+                if not lines:
+                    yield done.numberRecordsProcessed, []
     finally:
         await _take_away(org, job, over=over)
 
@@ -100,12 +106,12 @@ async def _finished(org: Org, job: str) -> _Job:
         wait = min(_LONGEST_WAIT, wait * 2)
 
 
-async def _parts(org: Org, job: str, shape: Shape) -> AsyncGenerator[list[Row], None]:
+async def _parts(org: Org, job: str, shape: Shape) -> AsyncGenerator[_Lines, None]:
     seen: set[str] = set()
     ahead = asyncio.create_task(_part(org, job, shape, None))
     try:
         while True:
-            rows, locator = await ahead
+            lines, locator = await ahead
             if locator != _LAST:
                 if locator in seen or _LOCATOR.fullmatch(locator) is None:
                     raise SourceIncomplete(
@@ -113,7 +119,7 @@ async def _parts(org: Org, job: str, shape: Shape) -> AsyncGenerator[list[Row], 
                     )
                 seen.add(locator)
                 ahead = asyncio.create_task(_part(org, job, shape, locator))
-            yield rows
+            yield lines
             if locator == _LAST:
                 return
     finally:
@@ -122,16 +128,16 @@ async def _parts(org: Org, job: str, shape: Shape) -> AsyncGenerator[list[Row], 
             await ahead
 
 
-async def _part(org: Org, job: str, shape: Shape, locator: str | None) -> tuple[list[Row], str]:
+async def _part(org: Org, job: str, shape: Shape, locator: str | None) -> tuple[_Lines, str]:
     """One part, and the locator of the next."""
     asked = {"maxRecords": str(org.settings.bulk_page_size), **({"locator": locator} if locator else {})}
     for _ in range(_ASKED):
-        rows, answer = await org.get(
-            f"jobs/query/{job}/results", asked, decode=shape.csv_rows, headers={"Accept": "text/csv"}
+        lines, answer = await org.get(
+            f"jobs/query/{job}/results", asked, decode=shape.csv_lines, headers={"Accept": "text/csv"}
         )
         said = answer.headers.get("sforce-numberofrecords", "")
-        if said == str(len(rows)) and "sforce-locator" in answer.headers:
-            return rows, answer.headers["sforce-locator"]
+        if said == str(len(lines)) and "sforce-locator" in answer.headers:
+            return lines, answer.headers["sforce-locator"]
     raise SourceIncomplete("a part of a Bulk API job's result does not hold as many records as it says", "run again")
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from adapters.salesforce.schema import Column, Kind
 from syncd.adapter import MISSING
+from syncd.errors import SourceIncomplete
 
 Row = list[Any]
 
@@ -58,8 +59,8 @@ class Shape:
                 row[place] = normal_moment(row[place])
         return rows
 
-    def csv_rows(self, body: bytes) -> list[Row]:
-        """The rows of a CSV text.
+    def csv_lines(self, body: bytes) -> list[list[str]]:
+        """The lines of a CSV text, without its header; `csv_rows` makes rows of them.
 
         Raises:
             msgspec.DecodeError: It is none, or has other columns.
@@ -68,15 +69,28 @@ class Shape:
             lines = list(csv.reader(io.StringIO(body.decode(), newline=""), strict=True))
         except csv.Error:
             raise msgspec.DecodeError("no CSV") from None
-        if not lines or [one.casefold() for one in lines[0]] != [one.casefold() for one in self.names]:
+        header = lines.pop(0) if lines else []
+        if [one.casefold() for one in header] != [one.casefold() for one in self.names]:
             raise msgspec.DecodeError("other columns")
         width = len(self.names)
         if any(len(line) != width for line in lines):
             raise msgspec.DecodeError("a line of another length")
+        return lines
+
+    def csv_rows(self, lines: Sequence[Sequence[str]]) -> list[Row]:
+        """The rows of some lines.
+
+        Raises:
+            SourceIncomplete: A number is none.
+        """
+        if not lines:
+            return []
         try:
-            columns = [list(map(read, cells)) for read, cells in zip(self._readers, zip(*lines[1:]), strict=False)]  # noqa: B905 - of one length, as just checked
+            columns = [
+                list(map(read, cells)) for read, cells in zip(self._readers, zip(*lines, strict=True), strict=True)
+            ]
         except InvalidOperation:
-            raise msgspec.DecodeError("no number") from None
+            raise SourceIncomplete("the org gives a number that is none", "run again") from None
         return [list(row) for row in zip(*columns, strict=True)]
 
 

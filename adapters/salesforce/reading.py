@@ -140,8 +140,7 @@ class Reading:
             async with aclosing(bulk.query(self._org, query, self._shape, everything=self._everything)) as parts:
                 async for promised, rows in parts:
                     self.promised = promised
-                    for start in range(0, len(rows), _ROWS_A_PAGE):
-                        yield rows[start : start + _ROWS_A_PAGE]
+                    yield rows
             self._over = True
         except bulk.NoJob:
             self._job = self._jobs = False

@@ -34,7 +34,7 @@ class SalesforceSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown
 
     api_version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,3}\.0$")] = "66.0"
     bulk_above: Annotated[int, msgspec.Meta(ge=0)] | None = 50_000
-    bulk_page_size: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    bulk_page_size: Annotated[int, msgspec.Meta(ge=1)] = 5_000
     bulk_patience_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3_600.0
     overlap_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 300
     quota_percent: Annotated[float, msgspec.Meta(gt=0, le=100)] = 95.0
