@@ -51,9 +51,11 @@ class Authenticator(ABC):
 
     Attributes:
         renewable: Whether asking again with `forget` before may give other credentials.
+        granted: What the token endpoint said beside the token, such as whom and which host it is for. Foreign text.
     """
 
     renewable = False
+    granted: Mapping[str, str] = {}
 
     @abstractmethod
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:
@@ -158,6 +160,9 @@ class _Token(Authenticator):
                 f"check `token_url` and `token_field` of source {self._name}",
             ) from None
         self._token = SecretValue(str(token))
+        self.granted = {
+            name: value for name, value in fields.items() if isinstance(value, str) and not name.endswith("token")
+        }
         # A token that lives shorter than we renew early would be fetched for every request.
         self._ends = asked + max(float(life) if life else _USUAL_LIFE, _EARLY + 1)
 

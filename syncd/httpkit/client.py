@@ -132,6 +132,11 @@ class HttpClient:
         self.requests = 0
         self.base_url = settings.base_url.rstrip("/")
 
+    @property
+    def granted(self) -> Mapping[str, str]:
+        """What the token endpoint said beside the token; empty before it was asked. Foreign text, not to be followed."""
+        return self._auth.granted if self._auth is not None else {}
+
     async def __aenter__(self) -> Self:
         return self
 
