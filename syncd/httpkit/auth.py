@@ -186,7 +186,7 @@ class _Token(Authenticator):
                 return {"grant_type": grant, "assertion": assertion, **scope}, {}
             case CertificateAuth():
                 claims = {"iss": auth.client_id, "sub": auth.client_id, "aud": auth.token_url}
-                # Microsoft Entra wants PSS padding with a SHA-256 thumbprint; RS256 went with the SHA-1 one it has left:
+                # Microsoft Entra wants PSS padding with a SHA-256 thumbprint; RS256 belonged to its SHA-1 one:
                 # https://learn.microsoft.com/entra/identity-platform/certificate-credentials
                 named = _thumbprint(self._folder / auth.certificate)
                 assertion = self._signed(claims, auth.private_key, named, algorithm="PS256")

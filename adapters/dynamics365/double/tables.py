@@ -192,6 +192,9 @@ def child_table(entity_set: str, lookup: str) -> Table:
     """A table of child rows."""
     logical = entity_set.removesuffix("s")
     key = "activityid" if lookup == "regardingobjectid" else f"{logical}id"
-    kinds = {f"_{lookup}_value": "guid", "subject": "string", "statecode": "choice", "actualend": "datetime"}
+    kinds = {
+        f"_{lookup}_value": "guid", "subject": "string", "statecode": "choice", "actualend": "datetime",
+        "_ownerid_value": "lookup", "isdocument": "boolean", "filename": "string",
+    }  # fmt: skip
     states = {0: "Open", 1: "Completed", 2: "Canceled"}
     return Table(logical, key, kinds, {"statecode": states})
