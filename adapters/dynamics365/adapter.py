@@ -99,6 +99,10 @@ class Dynamics365:
                     yield page
         except Refused as refused:
             raise explained(refused, self._context.name, self._plan.asked) from None
+        finally:
+            if self._closed:
+                # A request that was under way may have opened connections again.
+                await self._client.close()
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield every id; see `syncd.adapter.KeyReader`."""

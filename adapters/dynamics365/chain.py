@@ -38,15 +38,18 @@ class Chain:
         self._headers = headers
         self.delta: str | None = None
 
-    async def pages(self, path: str) -> AsyncGenerator[tuple[Any, Answer]]:
+    async def pages(self, path: str, *, number: int = 1) -> AsyncGenerator[tuple[Any, Answer]]:
         """Yield each page with its answer.
+
+        Args:
+            path: Of the first page.
+            number: Of the first page.
 
         Raises:
             SourceIncomplete: The chain runs in a circle, leaves out a page, or ends although there is more.
             Refused, AuthFailed, SourceUnavailable: As the kit.
         """
         seen: set[int] = set()
-        number = 1
         task = self._ask(path)
         try:
             while True:

@@ -229,14 +229,14 @@ def _problems(settings: DynamicsSettings, context: SourceContext) -> list[str]:
     if settings.service == "dataverse":
         if uses_process and settings.flow is None:
             problems.append("the mapping reads the stage from a business process flow; name it as `flow`")
-        known = {**USUAL_LOOKUPS, **settings.children}
+        known = {**USUAL_LOOKUPS, **settings.lookups}
         problems += [
-            f'`children`: which lookup of {name} leads to the opportunity? Add {name} = "<lookup>"'
+            f'`lookups`: which lookup of {name} leads to the opportunity? Add {name} = "<lookup>"'
             for name in sorted(context.children)
             if name not in known
         ]
     else:
-        used = [name for name in ("flow", "history", "children") if getattr(settings, name) not in (None, "off", {})]
+        used = [name for name in ("flow", "history", "lookups") if getattr(settings, name) not in (None, "off", {})]
         problems += [f'`{name}` is for `service = "dataverse"`' for name in used]
     return problems
 
@@ -247,7 +247,7 @@ def _process_field(name: str) -> str:
 
 
 def _child(name: str, used: Collection[str], settings: DynamicsSettings) -> Child:
-    lookup = {**USUAL_LOOKUPS, **settings.children}[name]
+    lookup = {**USUAL_LOOKUPS, **settings.lookups}[name]
     return Child(entity_set=name, lookup=lookup, shape=Shape(used, key=f"_{lookup}_value"))
 
 

@@ -142,7 +142,7 @@ class Related:
         rows = table.shape.rows(page)
         if page.next is not None:
             chain = Chain(self._client, table.shape.decode, self._plan.headers(shape=table.shape))
-            async with aclosing(chain.pages(page.next)) as pages:
+            async with aclosing(chain.pages(page.next, number=2)) as pages:
                 async for more, _ in pages:
                     rows += table.shape.rows(more)
         return rows

@@ -58,7 +58,7 @@ class DynamicsSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
         change_tracking: Learn of changes and deletions from the service's own feed; false: by time of change.
         overlap_seconds: How far an increment by time of change reaches back beyond the last one.
         flow: The business process flow the mapping's `process.` fields come from; None where it has none.
-        children: The lookup of child tables that `USUAL_LOOKUPS` does not know, by entity set.
+        lookups: The lookup to the opportunity of child tables that `USUAL_LOOKUPS` does not know, by entity set.
         history: `audit` reads when the stage changed from the audit log; `off` reads none.
         history_days: How far back a full pull reads the audit log.
         page_size: Records asked for at a time; 5,000 is the most.
@@ -70,7 +70,7 @@ class DynamicsSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_f
     change_tracking: bool = True
     overlap_seconds: Annotated[float, msgspec.Meta(ge=0)] = 300.0
     flow: Flow | None = None
-    children: dict[_Name, _Name] = {}
+    lookups: dict[_Name, _Name] = {}
     history: Literal["off", "audit"] = "off"
     history_days: Annotated[int, msgspec.Meta(ge=1)] = 180
     page_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PAGE)] | None = None
