@@ -28,7 +28,7 @@ class Chain:
     """Asks for the pages of one query.
 
     Attributes:
-        delta: The link to what changes from now on, once the last page has come; None where none was given.
+        delta: The link to what changes from then on, once all pages have come; None where none was given.
     """
 
     def __init__(self, client: HttpClient, decode: Decode, headers: Mapping[str, str]) -> None:
@@ -54,7 +54,8 @@ class Chain:
         try:
             while True:
                 page, answer = await task
-                self.delta = page.delta or self.delta
+                # Dataverse gives it with the last page. Others give one with each, of which the first leaves out least.
+                self.delta = self.delta or page.delta
                 if page.next is None:
                     if page.more:
                         # Seen after an update of the service: https://github.com/XRM-OSS/Xrm-WebApi-Client/issues/37

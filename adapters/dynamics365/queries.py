@@ -142,6 +142,8 @@ class Plan:
         if shape is self.shape and self.expanded:
             expanded = self.expanded.items()
             asked["expand"] = ",".join(f"{name}($select={','.join(sorted(used))})" for name, used in expanded)
+        if shape is self.shape and not self.is_dataverse and entity_set is None:
+            asked["count"] = "true"  # Dataverse counts no further than 5,000, and is asked in another way
         asked |= options
         # Not the client's own quoting: OData wants %20 and a plain dollar.
         query = "&".join(f"${name}={quote(value, safe='$,()@')}" for name, value in asked.items())
