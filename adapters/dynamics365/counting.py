@@ -1,8 +1,8 @@
 """The proof that a full pull was one: the service counts, and nothing that it counts may be missing.
 
-Rows that are made or deleted while pages are read must raise no false alarm. So only records made before the pull began
-are compared, and counted when it has ended: each of them was there throughout and must have been given. Records that
-were given and deleted since make the given ones more, never fewer.
+Rows that are made or deleted while pages are read must raise no false alarm. So only records made some time before the
+pull began are compared, and counted when it has ended: each of them was there throughout and must have been given.
+Records that were given and deleted since make the given ones more, never fewer.
 
 Not for: the chain of the pages (`adapters.dynamics365.chain`).
 """
@@ -35,43 +35,35 @@ class Tally:
     Attributes:
         given: Records.
         declared: What the service said at the begin that there are, where it says so.
+        until: Records created before this time are compared.
+        by_day: How many of those were given, by the day of their creation.
     """
 
     def __init__(self) -> None:
         self.given = 0
         self.declared: int | None = None
+        self.until = ""
         self.by_day: Counter[str] = Counter()
-        self._late: Counter[str] = Counter()
+
+    def begin(self, until: str) -> None:
+        """Compare what was created before a time."""
+        self.until = until
 
     def add(self, rows: Sequence[Sequence[Any]], shape: Shape, created: str | None) -> None:
         """Add a page."""
         self.given += len(rows)
         if created is not None:
-            self._late.update(str(shape.get(row, created) or "") for row in rows)
-            # By day, so that it stays small.
-            if len(self._late) > _AT_ONCE:
-                self._fold("")
-
-    def before(self, moment: str) -> Counter[str]:
-        """How many were created before a time, by day."""
-        self._fold(moment)
-        return self.by_day
-
-    def _fold(self, moment: str) -> None:
-        for created, count in self._late.items():
-            if created and (not moment or created < moment):
-                self.by_day[created[:10]] += count
-        self._late.clear()
+            times = (str(shape.get(row, created) or "") for row in rows)
+            self.by_day.update(time[:10] for time in times if time < self.until)
 
 
-async def check_count(client: HttpClient, plan: Plan, tally: Tally, began: str) -> list[str]:
+async def check_count(client: HttpClient, plan: Plan, tally: Tally) -> list[str]:
     """Compare what was given with what the service counts; gives notes.
 
     Args:
         client: Of the source.
         plan: What was asked for.
         tally: What came.
-        began: When the pull began, by the service's clock.
 
     Raises:
         SourceIncomplete: Records are missing.
@@ -81,7 +73,7 @@ async def check_count(client: HttpClient, plan: Plan, tally: Tally, began: str) 
     if plan.created is None:
         return []
     uncounted = False
-    for first, last, given in _slices(tally.before(began), began):
+    for first, last, given in _slices(tally):
         count = await _count(
             client, plan, f"{plan.created} lt {last}" + (f" and {plan.created} ge {first}" if first else "")
         )
@@ -104,16 +96,16 @@ async def _check_declared(client: HttpClient, plan: Plan, tally: Tally) -> list[
     return []
 
 
-def _slices(by_day: Counter[str], began: str) -> Iterator[tuple[str, str, int]]:
+def _slices(tally: Tally) -> Iterator[tuple[str, str, int]]:
     """Stretches of the time of creation: from (empty: ever), to, and how many were given of it."""
     first, given = "", 0
-    for day in sorted(by_day):
-        if given and given + by_day[day] > _AT_ONCE:
+    for day in sorted(tally.by_day):
+        if given and given + tally.by_day[day] > _AT_ONCE:
             start = f"{day}T00:00:00Z"
             yield first, start, given
             first, given = start, 0
-        given += by_day[day]
-    yield first, began, given
+        given += tally.by_day[day]
+    yield first, tally.until, given
 
 
 async def _count(client: HttpClient, plan: Plan, where: str) -> int | None:

@@ -65,7 +65,7 @@ def has_expired(refused: Refused) -> bool:
     answer = refused.answer
     if code_of(answer) in _EXPIRED or _LOST_TOKEN.search(_said(answer).message or ""):
         return True
-    return answer.status in {400, 404, 410}
+    return 400 <= answer.status < 500 and answer.status not in {401, 403, 408, 429}  # noqa: PLR2004 - not the link's fault
 
 
 def is_untracked(refused: Refused) -> bool:
