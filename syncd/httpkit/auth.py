@@ -206,19 +206,24 @@ class _Token(Authenticator):
                 return {"grant_type": grant, "assertion": assertion, **scope}, {}
             case CertificateAuth():
                 claims = {"iss": auth.client_id, "sub": auth.client_id, "aud": auth.token_url}
-                assertion = self._signed(claims, auth.private_key, _thumbprint(self._folder / auth.certificate))
+                # Microsoft Entra wants PSS padding with a SHA-256 thumbprint; RS256 belonged to its SHA-1 one:
+                # https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+                named = _thumbprint(self._folder / auth.certificate)
+                assertion = self._signed(claims, auth.private_key, named, algorithm="PS256")
                 proof = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
                 form = {"grant_type": "client_credentials", "client_id": auth.client_id, **scope}
                 return {**form, "client_assertion_type": proof, "client_assertion": assertion}, {}
 
-    def _signed(self, claims: dict[str, Any], key: Secret, headers: dict[str, str] | None = None) -> str:
+    def _signed(
+        self, claims: dict[str, Any], key: Secret, headers: dict[str, str] | None = None, algorithm: str = "RS256"
+    ) -> str:
         # Cryptography takes a while to import, and most sources have no use for it.
         import jwt  # noqa: PLC0415
 
         now = int(self._clock.now().timestamp())
         times = {"iat": now, "nbf": now - 30, "exp": now + _ASSERTION_LIFE, "jti": uuid.uuid4().hex}
         try:
-            return jwt.encode({**claims, **times}, self._reveal(key), algorithm="RS256", headers=headers)
+            return jwt.encode({**claims, **times}, self._reveal(key), algorithm=algorithm, headers=headers)
         except (ValueError, TypeError, jwt.PyJWTError):
             # Not chained: the cause may quote the key.
             message = f"auth.private_key of source {self._name} is no RSA key in PEM"

@@ -182,6 +182,7 @@ class HttpClient:
         decode: Callable[[bytes], _Decoded],
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         repeatable: bool = True,
     ) -> tuple[_Decoded, Answer]:
         """Ask something that is answered in JSON; arguments and errors are those of `request` and `get_json`."""
@@ -199,7 +200,7 @@ class HttpClient:
 
         kept: list[_Decoded] = []
         answer = await self.request(
-            method, path, params, headers=headers, json=json, repeatable=repeatable,
+            method, path, params, headers=headers, json=json, content=content, repeatable=repeatable,
             check=lambda answer: kept.append(decoded(answer)),
         )  # fmt: skip
         return kept[-1], answer
