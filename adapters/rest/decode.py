@@ -90,6 +90,7 @@ class Decoder:
         self._said = tuple(dict.fromkeys(said))
         self._open = not fields
         self._noted: set[str] = set()
+        self._identified = False
         wanted = sorted(fields)
         looked_at = [] if self._open else [one for one in (id_field, version_field, modified_field) if one]
         self.columns: tuple[str, ...] = tuple(wanted)
@@ -104,15 +105,16 @@ class Decoder:
         Raises:
             msgspec.MsgspecError: It is not JSON.
             SourceIncomplete: It is, and holds no list of records.
-            ConfigError: None of its records has an id.
+            ConfigError: None of its records has an id, nor had any before.
         """
         rows, faults, said = self._taken(body)
         width = len(self.columns)
         position = {name: index for index, name in enumerate(self._all)}
         id_at, stamp_at, time_at = (position.get(one, -1) for one in (self._id, self._stamp, self._modified))
         keys = [_key(row[id_at]) if id_at >= 0 else "" for row in rows]
-        if rows and not any(keys):
+        if rows and not any(keys) and not self._identified:
             self._complain(body)
+        self._identified = self._identified or any(keys)
         for index, key in enumerate(keys):
             if not key:
                 faults.setdefault(index, f"it has no id in the field {self._id}")

@@ -96,6 +96,7 @@ class RestDouble:
         self.dated = True
         self.internal_host = "https://crm-internal.example.test"
         self.requests = 0
+        self._repeats = 0
 
     def paging(self) -> dict[str, Any]:
         """The setting `paging` that reads it."""
@@ -232,6 +233,9 @@ class RestDouble:
         """Where the page begins."""
         if self._style == "none" or self.trouble == "gives one page for ever":
             return 0
+        if self.trouble == "repeats its token" and "cursor" in query:
+            self._repeats += 1
+            return self._repeats * size
         if self._style == "offset":
             return int(query.get("offset", self._first)) - self._first
         if self._style == "page":

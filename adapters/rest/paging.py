@@ -3,7 +3,7 @@
 Where the system itself says what comes next (a link, a cursor), the chain is its own, and what is looked for is a chain
 that runs in circles. Where pages are counted, a record that is deleted in mid-pull moves all behind it forward by one,
 and the one at the border would be lost. So each page must join on: it holds a record that was read before, unchanged,
-or that record is seen to stand where it stood after the page was read. Where neither is so, reading goes back a little.
+or that record is seen to stand where it stood, after the page was read. Where neither is so, reading goes back a bit.
 What comes twice that way is dropped by the caller.
 
 This holds for any order that is the same each time, and for one by the time of the last change, oldest first.
@@ -30,8 +30,10 @@ Ask = Callable[[str | None, Mapping[str, str]], Awaitable[Answered]]
 
 _MOST_EMPTY: Final = 10
 """Pages without a record in a row, each of which says that there is more."""
-_MOST_STEPS_BACK: Final = 500
-"""Steps back in one pull. A busy system needs some; as many mean that its order is not the same each time."""
+_MOST_STEPS_BACK: Final = 50
+"""Steps back in one pull, beside two for each page. More mean that the order is not the same each time."""
+_FEW: Final = 16
+"""Records that pages have in common once records were seen to move."""
 _WINDOW: Final = 8
 """Pages whose records are remembered, to join on to."""
 
@@ -137,27 +139,25 @@ class _Window:
     def __init__(self) -> None:
         self._pages: deque[dict[str, str]] = deque(maxlen=_WINDOW)
         self._last: list[str] = []
-        self._steps = 0
-
-    def holds(self, key: str, stamp: str) -> bool:
-        """Whether a record was read lately and is unchanged since."""
-        return bool(key) and any(page.get(key) == stamp for page in self._pages)
+        self._taken = self._steps = 0
 
     def joins(self, page: Answered) -> bool:
-        """Whether a page holds such a record: then nothing is between it and what was read."""
-        return any(self.holds(key, stamp) for key, stamp in zip(page.keys, page.stamps, strict=True))
+        """Whether a page holds a record that was read lately and is unchanged: nothing is between it and the others."""
+        pairs = zip(page.keys, page.stamps, strict=True)
+        return any(key in known and known[key] == stamp for key, stamp in pairs for known in self._pages)
 
-    def take(self, page: Answered, *, stepped: bool) -> None:
-        """A page joined on."""
-        if page.keys and page.keys == self._last and len(page.keys) > 1 and not stepped:
+    def take(self, page: Answered, *, again: bool) -> None:
+        """A page joined on; again, whether its records may be those of the last."""
+        if page.keys and page.keys == self._last and len(page.keys) > 1 and not again:
             raise _circles("gives the same page again in the place of the next")
         self._last = page.keys
+        self._taken += 1
         self._pages.append(dict(zip(page.keys, page.stamps, strict=True)))
 
     def step(self) -> None:
         """Reading goes back."""
         self._steps += 1
-        if self._steps > _MOST_STEPS_BACK:
+        if self._steps > _MOST_STEPS_BACK + 2 * self._taken:
             raise SourceIncomplete(
                 "the records change their order while they are read, so that some may be lost",
                 "set `sort` to a field that never changes, such as the id or the time of creation",
@@ -165,39 +165,49 @@ class _Window:
 
 
 async def _by_offset(paging: Offset, ask: Ask, size: int) -> AsyncGenerator[Answered, None]:
-    window, behind, back, stepped = _Window(), 0, 0, False
+    window, behind, common = _Window(), 0, 0 if paging.stable else 1
+    largest = 2  # records on a page; the system may give fewer than it is asked for
     while True:
-        start = max(0, behind - (0 if paging.stable else 1) - back)
+        start = max(0, behind - common)
         page = await ask(None, {paging.offset: str(start + paging.first), paging.size: str(size)})
-        if start and not paging.stable and not window.joins(page):
+        if start and common and not window.joins(page):
+            # More records than pages have in common moved forward. Where some do, others will: pages keep more in
+            # common from now on, or a busy system would be read page by page twice.
             window.step()
-            back, stepped = max(size - 1, 2 * back), True
+            common = max(_FEW, 2 * common)
             continue
-        last = start == behind - 1 and len(page.rows) == 1
-        window.take(page, stepped=stepped or last)
-        behind, back, stepped = start + len(page.rows), 0, back > 0
+        last = common > 0 and start + len(page.rows) == behind
+        window.take(page, again=common > 1 or last)
         yield page
         if last or not page.rows or _more(paging.more, page) is False:
             return
+        behind, largest = start + len(page.rows), max(largest, len(page.rows))
+        common = min(common, largest // 2)
 
 
 async def _by_number(paging: PageNumber, ask: Ask, size: int) -> AsyncGenerator[Answered, None]:
-    window, back, stepped = _Window(), 1, False
+    window, before = _Window(), None
     number: int = paging.first
-    before: Answered | None = None  # the page that the one asked for must join on to
     each = 0  # records on a full page, which the system may have decided
     while True:
         page = await ask(None, _numbered(paging, number, size))
         if before is not None and not paging.stable and not window.joins(page):
             behind = (number - paging.first - 1) * each + len(before.keys)
-            if stepped or not await _stands(paging, ask, before, behind, number - 1, size):
-                window.step()
-                number, back, stepped = max(paging.first, number - back), 2 * back, True
-                before = before if number > paging.first else None
-                continue
+            if not await _stands(paging, ask, before, behind, number - 1, size):
+                # Records moved forward, over the border. Those that did are on the page before by now: it is read after
+                # this one, so that whatever left the one is on the other.
+                earlier = number
+                while earlier > paging.first:
+                    window.step()
+                    earlier -= 1
+                    moved = await ask(None, _numbered(paging, earlier, size))
+                    joins = window.joins(moved)
+                    yield moved
+                    if joins:
+                        break
         if page.rows:
-            window.take(page, stepped=stepped)
-        each, back, stepped = each or len(page.rows), 1, False
+            window.take(page, again=False)
+        each = each or len(page.rows)
         yield page
         if not page.rows or _more(paging.more, page) is False:
             return

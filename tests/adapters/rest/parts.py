@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from adapters.rest import RestAdapter
-from adapters.rest.double import TOKEN, RestDouble
+from adapters.rest.double import RestDouble
 from syncd.adapter import MISSING, SourceContext
 from syncd.httpkit import Clock
 from syncd.rehearsal import serving
@@ -94,6 +94,3 @@ def system(style="cursor", number=0, **more):
 
 def mark(pages):
     return next(page.watermark for page in reversed(pages) if page.watermark)
-
-
-__all__ = ["TOKEN"]
