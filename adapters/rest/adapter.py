@@ -275,7 +275,7 @@ class _Reading:
     def __init__(self, mark: Mark | None, overlap_seconds: float) -> None:
         self._kept: Mapping[str, str] = mark.kept if mark is not None else {}
         self._seen = Seen()
-        self._nameless = 0
+        self._alike = 0
         self._totals: list[int] = []
         self.columns: tuple[str, ...] = ()
         self.date: float | None = None
@@ -291,15 +291,14 @@ class _Reading:
         if answered.total is not None:
             self._totals.append(answered.total)
             self._totals = [self._totals[0], self._totals[-1]]
-        faults = answered.faults
-        sound = [key for index, key in enumerate(answered.keys) if index not in faults] if faults else answered.keys
-        new = self._seen.add(sound)
-        self._nameless += len(faults)
+        new = self._seen.add(answered.keys)
         if len(new) == len(answered.keys):
             return list(range(len(answered.keys)))
+        # Two records without an id may be alike and yet be two; the count must not fail for that.
+        self._alike += sum(answered.keys[index] not in new for index in answered.faults)
         found = []
         for index, key in enumerate(answered.keys):
-            if index in faults or key in new:
+            if key in new:
                 found.append(index)
                 new.discard(key)  # of one that is twice in the same answer, the first counts
         return found
@@ -310,12 +309,12 @@ class _Reading:
 
     def fits(self) -> bool:
         """Whether as many records were read as there were, at the beginning or at the end."""
-        return not self._totals or self._seen.count + self._nameless >= min(self._totals)
+        return not self._totals or self._seen.count + self._alike >= min(self._totals)
 
     def short(self) -> SourceIncomplete:
         """What to say where they do not."""
         return SourceIncomplete(
-            f"the system gave {self._seen.count + self._nameless:,} records and says there are {min(self._totals):,}",
+            f"the system gave {self._seen.count + self._alike:,} records and says there are {min(self._totals):,}",
             "check `total` and `paging`, and whether the account may read every record",
         )
 

@@ -118,7 +118,7 @@ class Decoder:
         for index, key in enumerate(keys):
             if not key:
                 faults.setdefault(index, f"it has no id in the field {self._id}")
-                keys[index] = f"\0{hash(repr(rows[index])):x}"
+                keys[index] = f"\1{hash(repr(rows[index])):x}"
         answered = Answered(
             columns=self.columns,
             rows=rows if width == len(self._all) else [row[:width] for row in rows],
