@@ -144,7 +144,7 @@ class RestDouble:
         """No token it issued is good any more."""
         self._expires.clear()
 
-    def keys(self) -> list[str]:
+    def ids(self) -> list[str]:
         """The ids of all deals, in their order."""
         return [str(held.fields["id"]) for held in self._all()]
 

@@ -46,7 +46,7 @@ class _Rest(AdapterContract):
         double.trouble = None
         double.now += timedelta(hours=1)
         there = {str(record["id"]): record for record in records}
-        known = set(double.keys())
+        known = set(double.ids())
         for key in known - there.keys():
             double.delete(key)
         for key, record in there.items():

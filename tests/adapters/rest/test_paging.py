@@ -121,7 +121,7 @@ def test_what_is_not_whole_is_incomplete(style, trouble, says):
 def test_nothing_is_lost_while_others_work(style, seed):
     """Records are made, changed and deleted between any two requests: what was there throughout comes, once."""
     with system(style, 3_000) as (double, server):
-        chance, there, gone = random.Random(seed), {*double.keys()}, set()
+        chance, there, gone = random.Random(seed), {*double.ids()}, set()
 
         def work(number):
             for _ in range(chance.randrange(4) if number else 0):
@@ -198,7 +198,7 @@ def test_keys_are_read_with_the_same_care():
         double.trouble = "promises too many"
         source = adapter(double, server.url)
 
-        assert swept == double.keys()
+        assert swept == double.ids()
         with pytest.raises(SourceIncomplete):
             gathered(source, source.keys())
 
