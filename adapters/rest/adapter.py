@@ -74,8 +74,8 @@ class RestAdapter:
         """Yield every record, or those that changed; see `syncd.adapter.Adapter.pull`."""
         settings = self._settings
         mark = read_mark(since) if settings.increment is not None else None
-        reading = _Reading(mark, settings.overlap_seconds)
         begun = self._clock.now().timestamp()
+        reading = _Reading(mark, settings.overlap_seconds, begun, bounded=self._bounded())
         try:
             if mark is not None and settings.deletions is not None:
                 async with aclosing(self.deleted(mark)) as deleted:
@@ -93,15 +93,14 @@ class RestAdapter:
                     break
             else:
                 raise reading.short()
-            at = begun if reading.date is None else min(reading.date, begun) if self._bounded() else reading.date
-            last = reading.overlap.mark(at) if settings.increment is not None else None
+            last = reading.overlap.mark(reading.at) if settings.increment is not None else None
             yield Page(reading.columns, [], declared=False, done=reading.given, total=reading.given, watermark=last)
         finally:
             reading.close()
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield the id of every record there is; see `syncd.adapter.KeyReader.keys`."""
-        reading = _Reading(None, 0)
+        reading = _Reading(None, 0, 0)
         try:
             for _ in range(_MOST_ROUNDS):
                 async with aclosing(ahead(self._listed(None, 0, [self._id]))) as pages:
@@ -240,7 +239,7 @@ class RestAdapter:
             if increment is not None:
                 moment = templates.read(answered.moments[index], increment.format, self._context.timezone)
                 if moment is not None:
-                    reading.overlap.note(key, stamp, moment)
+                    reading.overlap.note(key, stamp, moment, reading.at)
             if not reading.was_given(key, stamp):
                 rows.append(answered.rows[index])
         reading.given += len(rows) + len(broken)
@@ -266,19 +265,20 @@ class _Reading:
 
     Attributes:
         columns: Of the last answer.
-        date: The system's time when the pull began; None where it does not tell.
+        at: When the pull began, by the system's clock where it tells, else by ours.
         given: Records given, broken ones included.
         gone: Ids that are known to be gone.
         overlap: What the next increment will read again.
     """
 
-    def __init__(self, mark: Mark | None, overlap_seconds: float) -> None:
+    def __init__(self, mark: Mark | None, overlap_seconds: float, begun: float, *, bounded: bool = False) -> None:
         self._kept: Mapping[str, str] = mark.kept if mark is not None else {}
         self._seen = Seen()
         self._alike = 0
         self._totals: list[int] = []
         self.columns: tuple[str, ...] = ()
-        self.date: float | None = None
+        self.at = begun
+        self._dated, self._bounded = False, bounded
         self.given = 0
         self.gone: set[str] = set()
         self.overlap = Overlap(overlap_seconds)
@@ -286,8 +286,9 @@ class _Reading:
     def take(self, answered: Answered) -> list[int]:
         """An answer came; gives the indexes of the records in it that were not there before."""
         self.columns = answered.columns
-        if self.date is None:
-            self.date = answered.date
+        if answered.date is not None and not self._dated:
+            # What was asked for up to a moment of our clock was not given beyond it.
+            self.at, self._dated = min(self.at, answered.date) if self._bounded else answered.date, True
         if answered.total is not None:
             self._totals.append(answered.total)
             self._totals = [self._totals[0], self._totals[-1]]

@@ -206,7 +206,7 @@ class RestDouble:
     ) -> Reply:
         """One page of a list in the style of this double, or in the way that goes wrong."""
         size = min(int(request.query.get("limit", 100)), self.largest)
-        start = self._start(request.query, size, [place(one) for one in chosen] if "cursor" in request.query else [])
+        start = self._start(request.query, size, lambda after: bisect.bisect_right(chosen, after, key=place))
         page = chosen if self._style == "none" else chosen[start : start + size]
         more = start + len(page) < len(chosen)
         if self.trouble == "gives empty pages for ever":
@@ -229,7 +229,7 @@ class RestDouble:
             answer, headers={"Link": f'<{link}&first>; rel="first", <{link}>; rel="next"'} if header else {}
         )
 
-    def _start(self, query: Mapping[str, str], size: int, places: list[int]) -> int:
+    def _start(self, query: Mapping[str, str], size: int, behind: Callable[[int], int]) -> int:
         """Where the page begins."""
         if self._style == "none" or self.trouble == "gives one page for ever":
             return 0
@@ -240,7 +240,7 @@ class RestDouble:
             return int(query.get("offset", self._first)) - self._first
         if self._style == "page":
             return (int(query.get("page", self._first)) - self._first) * size
-        return bisect.bisect_right(places, int(query["cursor"].removeprefix("c-"))) if "cursor" in query else 0
+        return behind(int(query["cursor"].removeprefix("c-"))) if "cursor" in query else 0
 
     def _cursor(self, place: int | None) -> str:
         if self.trouble == "repeats its token":

@@ -41,18 +41,21 @@ class Overlap:
     def __init__(self, seconds: float) -> None:
         """Args: seconds, how far an increment reaches back."""
         self._seconds = seconds
-        self._kept: dict[str, tuple[float, str]] = {}
-        self._full = False
+        self._kept: dict[str, str] = {}
 
-    def note(self, key: str, stamp: str, moment: float) -> None:
-        """A record was given, which last changed at a moment."""
-        if stamp and not self._full:
-            self._kept[key] = (moment, stamp)
-            self._full = len(self._kept) > 4 * _MOST_KEPT
+    def note(self, key: str, stamp: str, moment: float, at: float) -> None:
+        """A record was given.
+
+        Args:
+            key: Its id.
+            stamp: What changes when it does.
+            moment: When it last changed.
+            at: When this pull began.
+        """
+        if stamp and moment >= at - self._seconds and len(self._kept) <= _MOST_KEPT:
+            self._kept[key] = stamp
 
     def mark(self, at: float) -> str:
         """The watermark of a pull that began at a moment."""
-        kept = {key: stamp for key, (moment, stamp) in self._kept.items() if moment >= at - self._seconds}
-        if self._full or len(kept) > _MOST_KEPT:
-            kept = {}
+        kept = self._kept if len(self._kept) <= _MOST_KEPT else {}
         return msgspec.json.encode(Mark(at=at, kept=kept)).decode()
