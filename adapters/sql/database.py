@@ -71,10 +71,10 @@ def parsed(settings: SqlSettings) -> URL:
             raise _wrong("url: a password is never written here; refer to it with `password`")
         dialect = url.get_dialect()
         dialect.import_dbapi()
-    except ArgumentError:
-        raise _wrong("url: this is no SQLAlchemy URL; one looks like postgresql+psycopg://user@host/database") from None
     except NoSuchModuleError:
         raise _wrong(f"url: SQLAlchemy knows no database {url.drivername!r}; is its package installed?") from None
+    except ArgumentError:
+        raise _wrong("url: this is no SQLAlchemy URL; one looks like postgresql+psycopg://user@host/database") from None
     except ModuleNotFoundError as error:
         package = _PACKAGES.get(error.name or "", error.name or "")
         raise _wrong(f"url: the driver {error.name!r} is not installed: pip install {package!r}") from None
