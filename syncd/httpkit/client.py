@@ -9,6 +9,7 @@ Not for: paging (adapters), or what the system's own errors mean (`Dialect`).
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import ssl
 import time
@@ -349,9 +350,9 @@ class HttpClient:
             self._auth = authenticator(self._settings.auth, folder=self._folder, clock=self._clock, name=self._name)
         return self._client, self._auth
 
-    def _trust(self) -> ssl.SSLContext | bool:
+    def _trust(self) -> ssl.SSLContext:
         if self._settings.verify is None:
-            return True
+            return _usual_trust()
         path = self._folder / self._settings.verify
         try:
             return ssl.create_default_context(cafile=str(path))
@@ -380,6 +381,12 @@ class HttpClient:
         if again.attempts is not None:
             return SourceIncomplete(f"the system {again.reason}", f"check `base_url` of source {self._name}")
         return SourceUnavailable(f"the system {again.reason}, several times", "try again later")
+
+
+@functools.cache
+def _usual_trust() -> ssl.SSLContext:
+    """The authorities that httpx trusts. Reading them takes 50 ms, which every source would pay anew."""
+    return httpx.create_ssl_context()
 
 
 def _failure(state: tenacity.RetryCallState) -> _Again:
