@@ -23,7 +23,8 @@ def rehearse(
     port: Annotated[int, typer.Option("--port", min=0, help="Of the first system; 0 takes any that are free.")] = 0,
 ) -> None:
     """Start doubles of the systems syncd can read, holding a made-up pipeline, and write a configuration for them."""
-    import json  # noqa: PLC0415 - keeps `syncd --help` quick
+    import contextlib  # noqa: PLC0415 - keeps `syncd --help` quick
+    import json  # noqa: PLC0415
     import time  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -47,18 +48,25 @@ def rehearse(
             typer.echo(f"{one.name}: {len(records):,} opportunities at {one.url}")
         typer.echo(f"in another terminal: syncd check -c {folder / _CONFIG}")
         typer.echo("Ctrl-C ends the rehearsal")
-        while True:
-            time.sleep(3600)
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
 
 def _write(folder: Path, made: list[Stand]) -> None:
     """The configuration, and a file for each secret it refers to."""
+    from syncd.rehearse import LEFT_OUT  # noqa: PLC0415 - keeps `syncd --help` quick
+
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     lines = [
         "# A rehearsal: systems on this machine that `syncd rehearse` started. Their secrets are made up.",
         "[syncd]",
         'database = "sqlite:///rehearsal.db"',
+        "",
+        "# The made-up pipeline has no history, and systems that keep one and a forecast fill in their own.",
+        "[rules]",
+        f"ignore = {_toml(LEFT_OUT)}",
     ]
     for one in made:
         for name, value in one.double.secrets.items():
