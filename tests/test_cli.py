@@ -449,6 +449,25 @@ class TestOtherCommands:
         told = "mine.toml:4: stages[0].nam: unknown key; did you mean 'name'?" if "." in process else "no process 'zzz'"
         assert told in done.err
 
+    @pytest.mark.parametrize(("wrong", "right"), [("[feilds]", "fields"), ('extend = "canonical"', "extends")])
+    def test_a_slip_in_a_mapping_is_told_once(self, desk, wrong, right):
+        """What the mapping lacks because of it is no problem of its own."""
+        desk.write("mappings/ours.toml", f"{wrong}\n")
+        path = desk.folder / "syncd.toml"
+        path.write_text(path.read_text().replace('"canonical"', '"ours"'))
+        done = desk.syncd("config", "check")
+
+        assert f"ours.toml:1: {wrong.strip('[]').split()[0]}: unknown key; did you mean {right!r}?" in done.err
+        assert "1 problem in the configuration" in done.err
+
+    def test_a_constant_that_cannot_be_read_has_a_line(self, desk):
+        """It is found only when the mapping is put to work, and stands in its file all the same."""
+        desk.write("mappings/ours.toml", 'extends = "canonical"\n[constants]\ncurrency = "euros"\n')
+        path = desk.folder / "syncd.toml"
+        path.write_text(path.read_text().replace('"canonical"', '"ours"'))
+
+        assert "ours.toml:3: constants.currency: 'euros' cannot be read" in desk.syncd("config", "check").err
+
     def test_config_check_reads_no_source(self, desk):
         """`config check` needs no source to be there and makes no database."""
         done = desk.syncd("config", "check")
