@@ -3,10 +3,14 @@
 Adapters speak *raw records*, tables of native values, and know nothing of stages, rules or evidence.
 
 Terminology
-    record    what a system holds about one opportunity, raw: native field names and values
-    page      some records that share their columns, in the source's own order
-    complete  every record the source holds has been yielded; only then does `pull` end normally
-    broken    a record that cannot be told apart or taken apart; it is rejected, the rest goes on
+    record     what a system holds about one opportunity, raw: native field names and values
+    page       some records that share their columns, in the source's own order
+    complete   everything that was asked for has been yielded; only then does `pull` end normally
+    watermark  a text, the adapter's own, that stands for "everything up to here has been yielded"
+    broken     a record that cannot be told apart or taken apart; it is rejected, the rest goes on
+    gone       a record that was there and is no longer: deleted, or merged into another
+    move       a record's coming into a stage, from the system's own history
+    check      one thing `syncd doctor` looks at, and what came of it
 
 Not for: mapping native fields to ours (`syncd.mapping`) and deciding what an incomplete pull means (`syncd.pull`).
 """
@@ -16,9 +20,11 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 
 class Missing(enum.Enum):
@@ -62,6 +68,21 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A record came into a stage, by the system's own history.
+
+    Attributes:
+        id: The record's id.
+        stage: The native label of the stage it came to.
+        at: When; a text is read as a field of the source would be.
+    """
+
+    id: str
+    stage: str
+    at: date | datetime | str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some records that share their columns.
 
@@ -79,6 +100,10 @@ class Page:
         notes: Things a person should know about this stretch that are not errors. Holds no text of records.
         done: How far the pull has come and
         total: of how much, in any one unit (bytes, records); 0 where the source cannot say. For progress only.
+        gone: Ids of records that are known to be gone. An id may be yielded again later, when the record came back.
+        moves: History of any records, given in this or an earlier pull; repeats do no harm.
+        watermark: Everything up to here, this page included, has been yielded; None where that cannot be said yet.
+        doubtful: The source may have been cut here, so records that are absent may only be missing.
     """
 
     columns: tuple[str, ...]
@@ -91,6 +116,10 @@ class Page:
     notes: Sequence[str] = ()
     done: int = 0
     total: int = 0
+    gone: Sequence[str] = ()
+    moves: Sequence[Move] = ()
+    watermark: str | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +129,36 @@ class Capabilities:
     Attributes:
         write: It can change records.
         incremental: `pull` honours a watermark.
+        deletions: An incremental pull tells every record that is gone. Otherwise it is a `KeyReader`.
+        history: Pages carry `moves`.
         place: How its users call a record's place: `line`, `row`, `record`.
     """
 
     write: bool = False
     incremental: bool = False
+    deletions: bool = False
+    history: bool = False
     place: str = "record"
+
+
+Outcome = Literal["ok", "warning", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What one check of `syncd doctor` found.
+
+    Attributes:
+        name: What was looked at, in a few words: `credentials`, `fields of the mapping`.
+        says: What was found, for people. May hold names of the system's own objects, fields and labels, never the
+            content of records.
+        remedy: What to do about it; empty where nothing is to be done.
+    """
+
+    name: str
+    outcome: Outcome
+    says: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +169,22 @@ class SourceContext:
         name: The source's name in the configuration.
         folder: The folder of the configuration file; relative paths start there.
         fields: The native fields the mapping uses, so that no other is asked for; empty means all.
+        children: The child components the mapping looks for evidence in, each with the native fields it uses of them.
+        roles: Which native field holds a canonical one: `id`, `stage`, `probability`, `version`, `updated_at`, ...
+        labels: The native labels the mapping gives to each stage, by stage id. For `examine` alone.
+        chart: The probability the chart gives each stage, by stage id; None for those without. For `examine` alone.
+        timezone: The zone of times that the source gives without one.
         options: The source's own settings, already validated against the adapter's `Settings`.
     """
 
     name: str
     folder: Path
     fields: frozenset[str] = field(default_factory=frozenset)
+    children: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    chart: Mapping[str, int | float | None] = field(default_factory=dict)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -152,7 +215,8 @@ class Adapter(Protocol):
         Ending normally is the promise that the source was read whole.
 
         Args:
-            since: A watermark from an earlier pull, for adapters that are `incremental`; None asks for everything.
+            since: A watermark from an earlier pull, for adapters that are `incremental`: then every record that
+                changed since is yielded, and may be yielded though it did not. None asks for everything.
 
         Raises:
             ConfigError: It has no such column, sheet or object as the configuration names, so that no retry helps.
@@ -162,6 +226,28 @@ class Adapter(Protocol):
         """
         ...
 
+    def examine(self) -> AsyncIterator[Check]:
+        """Look at everything that must be right for a pull, and say of each what was found and what cures it.
+
+        Never raises for what it finds wrong, writes nothing, and reads no more than a few records.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of files and connections. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class KeyReader(Protocol):
+    """What an adapter offers as well that is `incremental` but does not learn of every deletion."""
+
+    def keys(self) -> AsyncIterator[Sequence[str]]:
+        """Yield the id of every record there is, some at a time, as cheaply as the system allows.
+
+        Asked now and then, to learn which records are gone.
+
+        Raises:
+            As `pull`.
+        """
         ...

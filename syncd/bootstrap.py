@@ -69,7 +69,14 @@ class Workspace:
         return open_store(self.settings.database, password=value)
 
     def assignment(
-        self, command: str, *, today: date, pinned: bool, plan: bool = False, unsafe: bool = False
+        self,
+        command: str,
+        *,
+        today: date,
+        pinned: bool,
+        plan: bool = False,
+        unsafe: bool = False,
+        full: bool = False,
     ) -> Assignment:
         """What a run of this configuration is to do.
 
@@ -79,6 +86,7 @@ class Workspace:
             pinned: The day was given on the command line.
             plan: A plan is to be made as well.
             unsafe: Unsafe changes were asked for.
+            full: Every source is to be read whole.
         """
         return Assignment(
             command=command,
@@ -90,6 +98,7 @@ class Workspace:
             timezone=self.settings.timezone.key,
             extra=self.extra,
             digest=self.digest,
+            full=full,
             rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
         )
 
@@ -301,7 +310,7 @@ def _source(
 ) -> Source | None:
     """One source; None where something of it is wrong. Adapter and mapping are looked at each for itself."""
     mapping = _load_mapping(settings, given, process, problems)
-    adapter = _make_adapter(settings, given, mapping, problems)
+    adapter = _make_adapter(settings, given, mapping, process, problems)
     if process is None or mapping is None:
         return None
     reading = Reading(
@@ -325,11 +334,17 @@ def _source(
         adapter=adapter,
         mapper=mapper,
         min_rows_percent=given.min_rows_percent,
+        sweep_hours=given.sweep_hours,
+        digest=_reading_digest(mapper, process),
     )
 
 
 def _make_adapter(
-    settings: Settings, given: SourceSettings, mapping: Mapping | None, problems: list[Problem]
+    settings: Settings,
+    given: SourceSettings,
+    mapping: Mapping | None,
+    process: Process | None,
+    problems: list[Problem],
 ) -> Adapter | None:
     adapter_class = _load_adapter(given, problems)
     if adapter_class is None:
@@ -337,8 +352,17 @@ def _make_adapter(
     if (found := validate_options(given, adapter_class.Settings)) or given.refused:
         problems += found
         return None
-    fields = mapping.native_fields() if mapping is not None else frozenset[str]()
-    context = SourceContext(name=given.name, folder=settings.folder, fields=fields, options=given.options)
+    context = SourceContext(
+        name=given.name,
+        folder=settings.folder,
+        fields=mapping.native_fields() if mapping is not None else frozenset[str](),
+        children=mapping.children() if mapping is not None else {},
+        roles=mapping.fields if mapping is not None else {},
+        labels=mapping.labels() if mapping is not None else {},
+        chart={stage.id: stage.probability for stage in process.stages} if process is not None else {},
+        timezone=given.timezone,
+        options=given.options,
+    )
     try:
         return adapter_class.create(msgspec.convert(dict(given.options), adapter_class.Settings), context)
     except ConfigError as error:
@@ -390,6 +414,12 @@ def _load_mapping(
             found = error.problems
     problems += (_placed(one, given.file, given.locate("mapping")) for one in found)
     return None
+
+
+def _reading_digest(mapper: Mapper, process: Process) -> str:
+    """Identifies what decides how a record is read; when it changes, what was read before is read once more."""
+    told = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 from adapters.file import delimited, jsondoc, jsonlines
 from adapters.file.files import Found, OpenFile, find, opened, promised, size_of
 from adapters.file.settings import FileSettings, Format, check, format_of, unknown_format
-from syncd.adapter import Broken, Capabilities, Page, SourceContext
+from syncd.adapter import Broken, Capabilities, Check, Page, SourceContext
 from syncd.errors import ConfigError, SourceIncomplete
 
 
@@ -31,6 +31,9 @@ def _read_workbook(file: OpenFile, settings: FileSettings) -> Iterator[Page]:
 
     return workbook.read(file, settings)
 
+
+_LISTED: Final = 8
+"""Names listed before a message says "and more"."""
 
 _READERS: Final[dict[Format, Callable[[OpenFile, FileSettings], Iterator[Page]]]] = {
     "csv": delimited.read,
@@ -75,6 +78,23 @@ class FileAdapter:
         finally:
             pages.close()
             self._pulls.remove(pages)
+
+    async def examine(self) -> AsyncIterator[Check]:
+        """Look whether the files are there, and whether their first page has the columns of the mapping."""
+        try:
+            first = await anext(aiter(self.pull()), None)
+        except (ConfigError, SourceIncomplete) as error:
+            remedy = getattr(error, "remedy", "")
+            yield Check(name="file", outcome="failed", says=str(error), remedy=remedy or "correct the configuration")
+            return
+        yield Check(name="file", outcome="ok", says=f"{self._settings.path} can be read")
+        columns = first.columns if first is not None else ()
+        if lacking := sorted(self._context.fields - set(columns)) if columns else []:
+            says = f"no column {', '.join(lacking[:_LISTED])}" + (" and more" if len(lacking) > _LISTED else "")
+            remedy = "correct the mapping; what a source does not have is unknown to the rules"
+            yield Check(name="columns of the mapping", outcome="warning", says=says, remedy=remedy)
+        else:
+            yield Check(name="columns of the mapping", outcome="ok", says="all there")
 
     async def close(self) -> None:
         """Let go of the files. Safe to call twice."""

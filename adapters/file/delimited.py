@@ -182,7 +182,13 @@ class _Reading:
             broken=broken,
             notes=self._advice(broken),
             done=self._file.position,
+            doubtful=self._is_cut(rows, line - 1),
         )
+
+    def _is_cut(self, rows: list[list[str]], end: int) -> bool:
+        """Whether the file ends without a line break in a row, on the line `end`, that has too few cells."""
+        unfinished = self._ended and self._lines.unfinished and end == self._lines.count
+        return unfinished and bool(rows) and 0 < len(rows[-1]) < self._width and not self._is_blank(rows[-1])
 
     def _is_blank(self, row: list[str]) -> bool:
         return not row or (len(row) == 1 < self._width and not row[0].strip())

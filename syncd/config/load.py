@@ -164,6 +164,7 @@ def _source(name: str, table: Table, zone: ZoneInfo) -> SourceSettings:
         schedule=_schedule(table),
         write=table.choice("write", _WRITE, "off"),
         min_rows_percent=table.percent("min_rows_percent", SourceSettings.min_rows_percent, zero=True),
+        sweep_hours=table.positive("sweep_hours", SourceSettings.sweep_hours),
         options=options,
         refused=refused,
         file=table.document.file,

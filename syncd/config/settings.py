@@ -26,8 +26,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "rules.custom.CODE": ("severity", "message", "when", "field", "phrase", "fix"),
     "rules.custom.CODE.fix": ("safety", "set"),
     "limits": ("max_changes", "max_percent", "max_weighted_change", "canary", "halt_percent"),
-    "sources.NAME": ("adapter", "mapping", "timezone", "currency", "schedule", "write", "min_rows_percent"),
-}
+    "sources.NAME": (
+        "adapter", "mapping", "timezone", "currency", "schedule", "write", "min_rows_percent", "sweep_hours",
+    ),
+}  # fmt: skip
 """Every key of every table, whatever else the tables of `sources` hold for their adapters."""
 
 
@@ -79,6 +81,7 @@ class SourceSettings:
         currency: Of amounts the source gives without one, or None.
         schedule: Five cron fields, or None.
         min_rows_percent: A full pull that gives fewer than this percentage of the records known before is incomplete.
+        sweep_hours: How long increments may go on before it is asked again which records are gone.
         options: Everything else in the table, for the adapter; see `validate_options`.
         refused: Those of the options that hold a secret written out.
         file: The configuration file, as the person named it.
@@ -93,6 +96,7 @@ class SourceSettings:
     schedule: str | None = None
     write: WriteMode = "off"
     min_rows_percent: float = 50.0
+    sweep_hours: float = 24.0
     options: Mapping[str, Any] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()
     file: str = ""

@@ -108,6 +108,14 @@ class Table:
         self.report(key, f"a number {span}, not {shown(value)}")
         return default
 
+    def positive(self, key: str, default: float) -> float:
+        """A number above 0."""
+        value = self.values.get(key, default)
+        if is_number(value) and value > 0:
+            return float(value)
+        self.report(key, f"a number above 0, not {shown(value)}")
+        return default
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """A list of texts."""
         value = self.values.get(key, default)

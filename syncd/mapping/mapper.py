@@ -82,7 +82,7 @@ class Mapper:
 
     def ignored(self, columns: Sequence[str]) -> list[str]:
         """The columns the mapping does not use."""
-        used = self.mapping.native_fields()
+        used = self.mapping.native_fields() | self.mapping.children().keys()
         return [column for column in columns if column and column not in used]
 
     def parser(self, name: str) -> Parse:

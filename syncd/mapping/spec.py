@@ -120,13 +120,30 @@ class Mapping:
     )
 
     def native_fields(self) -> frozenset[str]:
-        """Every native field and child component the mapping reads."""
+        """Every native field the mapping reads."""
         named = set(self.fields.values())
         for spec in self.evidence.values():
-            named.update(one for one in (spec.field, spec.child) if one)
             if spec.field:
-                named.update(one for one in (spec.date, spec.by, spec.ref) if one)
+                named.update(one for one in (spec.field, spec.date, spec.by, spec.ref) if one)
         return frozenset(named)
+
+    def children(self) -> dict[str, frozenset[str]]:
+        """Every child component the mapping looks through, with the fields it reads of its rows."""
+        named: dict[str, set[str]] = {}
+        for spec in self.evidence.values():
+            if spec.child:
+                fields = named.setdefault(spec.child, set())
+                fields.update(spec.where, (one for one in (spec.date, spec.by, spec.ref) if one))
+        return {child: frozenset(fields) for child, fields in named.items()}
+
+    def labels(self) -> dict[str, list[str]]:
+        """The labels of each stage, folded, the one that is written first."""
+        found: dict[str, list[str]] = {stage: [label] for stage, label in self.first_labels.items()}
+        for label, stage in self.stages.items():
+            known = found.setdefault(stage, [])
+            if label not in map(fold, known):
+                known.append(label)
+        return found
 
 
 def fold(label: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from syncd.facts import Fact
+from syncd.form import ANSWER, FORECAST
 from syncd.model import Edit, Finding, Fix, Opportunity
 from syncd.rules.base import MET, NOT_MET, UNKNOWN, Bench, FieldRule, Fields, Rank, RankRule, RuleInfo
 from syncd.rules.fixes import (
@@ -162,6 +163,7 @@ class ForecastInNa(FieldRule):
 
     bench: Bench
     info: RuleInfo = PRB005
+    asks: int = ANSWER << FORECAST
 
     def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - won or open
         """In the columns without a figure."""

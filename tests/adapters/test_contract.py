@@ -19,10 +19,20 @@ def _names(records):
 
 class TestMemory(AdapterContract):
     def make(self, records):
-        return MemoryAdapter(MemorySettings(records=[dict(record) for record in records], page_size=7))
+        self.records, self.now, self.changed, self.gone = [dict(record) for record in records], 0, {}, {}
+        return MemoryAdapter(MemorySettings(records=self.records, page_size=7))
 
     def make_cut(self, records):
         return MemoryAdapter(MemorySettings(records=[dict(record) for record in records], cut_after=len(records) - 1))
+
+    def change(self, records):
+        before = {record["id"]: record for record in self.records}
+        self.now += 1
+        ids = {record["id"] for record in records}
+        self.changed |= {one["id"]: self.now for one in records if before.get(one["id"]) != one}
+        self.gone |= {identity: self.now for identity in before if identity not in ids}
+        self.records = [dict(record) for record in records]
+        return MemoryAdapter(MemorySettings(records=self.records, changed=self.changed, gone=self.gone))
 
     def test_is_an_adapter(self):
         """The memory adapter has the shape of the port."""

@@ -1,0 +1,125 @@
+"""The watermark of a database: the latest change it had, and what was given of the stretch that will be read again.
+
+A time is whatever the column holds: a time, a day, a text in ISO 8601, seconds or milliseconds since 1970.
+
+Not for: the condition that asks for what changed since (`adapters.sql.adapter`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+import msgspec
+
+_MOST_KEPT: Final = 2_000
+"""Rows remembered of the overlap; where more changed in it, they are read once more, which does no harm."""
+_MILLISECONDS_FROM: Final = 1e11
+"""Larger numbers are milliseconds since 1970: as seconds they would be past the year 5000."""
+
+Kind = Literal["time", "day", "text", "number"]
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A watermark.
+
+    Attributes:
+        kind: What the column holds.
+        at: The latest change, as a text.
+        kept: A digest of each row that may be read again unchanged, by its id.
+    """
+
+    kind: Kind
+    at: str
+    kept: dict[str, str] = {}
+
+
+def read_mark(text: str | None) -> Mark | None:
+    """The watermark a text stands for; None, which asks for everything, where it stands for none of ours."""
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Mark)
+    except msgspec.MsgspecError:
+        return None
+
+
+def since(mark: Mark, seconds: float) -> Any:
+    """The value to compare the column with: the latest change less an overlap, in the column's own kind."""
+    value: Any = mark.at
+    if mark.kind == "time":
+        value = datetime.fromisoformat(mark.at)
+    elif mark.kind == "day":
+        value = date.fromisoformat(mark.at)
+    elif mark.kind == "number":
+        number = Decimal(mark.at)
+        value = int(number) if number == int(number) else float(number)
+    return _earlier(value, seconds)
+
+
+class Overlap:
+    """Gathers what the next increment will read again."""
+
+    def __init__(self, latest: Any, seconds: float) -> None:
+        """Args: latest, the latest change of all rows; seconds, how far an increment reaches back."""
+        self._latest = latest
+        self._from = _earlier(latest, seconds)
+        self._kept: dict[str, str] = {}
+
+    def note(self, key: str, modified: Any, row: Sequence[Any]) -> None:
+        """A row was read."""
+        try:
+            recent = self._from is not None and modified is not None and modified >= self._from
+        except TypeError:  # SQLite lets a column hold anything
+            return
+        if recent and len(self._kept) <= _MOST_KEPT:
+            self._kept[key] = digest(row)
+
+    def mark(self) -> str | None:
+        """The watermark of this pull; None where the column's times cannot be understood."""
+        if self._from is None:
+            return None
+        latest = self._latest
+        kind: Kind = "number"
+        if isinstance(latest, datetime | date):
+            kind = "time" if isinstance(latest, datetime) else "day"
+        elif isinstance(latest, str):
+            kind = "text"
+        at = latest.isoformat() if isinstance(latest, datetime | date) else str(latest)
+        kept = self._kept if len(self._kept) <= _MOST_KEPT else {}
+        return msgspec.json.encode(Mark(kind=kind, at=at, kept=kept)).decode()
+
+
+def digest(row: Sequence[Any]) -> str:
+    """What tells a row from itself after a change."""
+    return hashlib.blake2b(repr(tuple(row)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _earlier(value: Any, seconds: float) -> Any:
+    """A time some seconds earlier, in the same kind; None where it is none."""
+    back = timedelta(seconds=seconds)
+    if isinstance(value, datetime):
+        return value - back
+    if isinstance(value, date):
+        return value - timedelta(days=back.days + 1 if back else 0)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        step = int(seconds * (1000 if value > _MILLISECONDS_FROM else 1))
+        return value - step
+    return _earlier_text(value, back) if isinstance(value, str) else None
+
+
+def _earlier_text(value: str, back: timedelta) -> str | None:
+    """The same for a text in ISO 8601, written as it was, so that texts compare as times do."""
+    try:
+        moment = datetime.fromisoformat(value) - back
+    except (ValueError, OverflowError):
+        return None
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return moment.date().isoformat()
+    separator = value[10] if len(value) > 10 else "T"  # noqa: PLR2004 - after yyyy-mm-dd
+    text = moment.isoformat(separator, "auto" if "." in value else "seconds")
+    return text.replace("+00:00", "Z") if value.endswith("Z") else text
