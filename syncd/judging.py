@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from syncd.judge import Judge, Verdict
 from syncd.model import Coverage, Opportunity, State, Subject
 from syncd.pipeline import Pipeline
+from syncd.rules.probability import with_its_text
 from syncd.store.discrepancies import DiscrepancyLedger, Judged
 from syncd.store.readback import Stored
 from syncd.store.sources import SourceRow
@@ -83,6 +85,8 @@ class SourceJudging:
             status = opportunity.status
             self.opportunities += status == "open"
             if verdict.findings:
+                if opportunity.unreadable:
+                    verdict = replace(verdict, findings=with_its_text(verdict.findings, opportunity))
                 judged.append(
                     Judged(key, self._found(opportunity, verdict), verdict.findings, verdict, status == "lost")
                 )

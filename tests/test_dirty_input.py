@@ -146,6 +146,16 @@ class TestDiscrepancies:
         assert judged_count(done) == 2
         assert done.code == (1 if expected else 0)
 
+    def test_what_stands_for_a_probability_is_told(self, desk):
+        """Each record's own text is in its finding and its change, though the rule is asked only once for them all."""
+        desk.write("deals.csv", text(*(row(one, stage="solution", probability=one) for one in ("high", "low"))))
+        found = desk.check("--select", "PRB002").json["discrepancies"]
+        planned = desk.syncd("reconcile", "--dry-run", "--select", "PRB002", "--output-format", "json").json["changes"]
+
+        assert [one["actual"] for one in found] == ["high", "low"]
+        assert found[0]["message"] == "probability 'high' cannot be read as a number, the chart gives 40 for Solution"
+        assert ["'low'" in one["reason"] for one in planned] == [False, True]
+
     @pytest.mark.parametrize("stage", ["", "Negotiation", "prospekt", "-", "=1+1", "\u202etcepsorp"])
     def test_stages_nobody_knows(self, desk, stage):
         """A blank or unknown stage is STG001 alone."""

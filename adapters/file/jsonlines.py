@@ -40,13 +40,14 @@ def read(file: OpenFile, settings: FileSettings) -> Iterator[Page]:
     for block in lines.blocks():
         for line in block:
             number += 1
-            record = _decoded(line)
+            reason = lines.too_long(number, number)
+            record = _UNREADABLE if reason else _decoded(line)
             if record is not _BLANK and record is not _UNREADABLE:
                 records.add(number, record, suspect=number <= lines.suspect or "\\u" in line)
             elif record is _UNREADABLE:
                 if lines.unfinished and number == lines.count:
                     raise SourceIncomplete(f"{file.name} was cut: its last line ends in mid-record", "Export it again.")
-                records.reject(number, _reason(line, text.encoding))
+                records.reject(number, reason or _reason(line, text.encoding))
             if len(records) >= PAGE_ROWS:
                 yield records.page(file.position)
         if text.undecodable and not advised:

@@ -17,7 +17,7 @@ import msgspec
 from syncd.errors import ConfigError, Problem
 from syncd.model import FIELDS
 from syncd.places import KeyPath
-from syncd.policy import did_you_mean
+from syncd.policy import did_you_mean, nearest
 from syncd.process import Process
 from syncd.tomlfile import Misfit, TomlFile, misfits, read_toml
 
@@ -81,6 +81,9 @@ class _MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     status: dict[str, list[str]] = {}
     evidence: dict[str, EvidenceSpec] = {}
     write: WriteSpec = WriteSpec()
+
+
+_KEYS = tuple(one.encode_name for one in msgspec.structs.fields(_MappingFile))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,9 +194,11 @@ def _examined(
         problems += [_problem(layer, path, message) for path, message in found]
         wrong += [path for path, _ in found]
         _merge(table, _sound(layer.values, [path for path, _ in found]))
-    if not whole:
+    meant = {nearest(str(path[0]), _KEYS) for path in wrong if path[0] not in _KEYS}
+    if not whole or "extends" in meant:
         # Of a mapping that builds on one that cannot be found, nobody can say what it lacks.
         return None, layers, problems
+    wrong += [(key,) for key in meant if key]
     parsed = msgspec.convert(table, _MappingFile)
     for path, message in _problems(parsed, process):
         if not any(_overlap(path, other) for other in wrong):

@@ -306,6 +306,51 @@ class TestDelimited:
         assert rows(pages) == [["1", "a"], ["3", "c"]]
         assert broken(pages) == [("line 3", "2")]
 
+    @pytest.mark.parametrize(
+        "filling",
+        [b"x", b'He said ""no"", twice, and there was nothing to be done about it. ', "日本".encode()],
+        ids=["x", "prose", "wide"],
+    )
+    @pytest.mark.parametrize("megabytes", [15, 17, 20, 60])
+    def test_a_line_too_long_to_be_held_breaks_its_row_alone(self, tmp_path, filling, megabytes):
+        """The line is not kept in memory, only what is needed to find its end, and its id."""
+        cell = filling * ((megabytes << 20) // len(filling))
+        path = tmp_path / "deals.csv"
+        path.write_bytes(b'id,name,x\n1,a,\n2,"' + cell + b'",c\n3,"c\nd",\n')
+        pages = pull(tmp_path, "deals.csv")
+
+        assert rows(pages) == [["1", "a", ""], ["3", "c\nd", ""]]
+        assert broken(pages) == [("line 3", "2")]
+        assert places(pages) == [2, 4]
+
+    def test_a_line_without_end_is_read_in_flat_memory(self, tmp_path):
+        """However long it is: what cannot be told apart is dropped while it is read."""
+        path = tmp_path / "deals.csv"
+        with path.open("wb") as file:
+            file.write(b"name,id\n")
+            for _ in range(100):
+                file.write(b"x" * (1 << 20))
+            file.write(b",2\na,3\n")
+        tracemalloc.start()
+        pages = pull(tmp_path, "deals.csv")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert rows(pages) == [["a", "3"]]
+        assert broken(pages) == [("line 2", "")]
+        assert "longer than 16,777,216 characters" in reasons(pages)
+        assert peak < 100 << 20
+
+    def test_a_line_of_nothing_but_signs_is_given_up(self, tmp_path):
+        """Where nothing can be dropped memory has an end, and the source is incomplete."""
+        with pytest.raises(SourceIncomplete, match=r"line 2 of deals\.csv is far longer than"):
+            pull_bytes(tmp_path, b"id,name\n1," + b'"' * (18 << 20) + b"\n")
+
+    def test_a_header_too_long_to_be_held_is_refused(self, tmp_path):
+        """Of its names only a part would be left."""
+        with pytest.raises(ConfigError, match="header cannot be used: its line is longer"):
+            pull_bytes(tmp_path, b"id," + b"x" * (18 << 20) + b"\n1,a\n")
+
     def test_a_cell_at_the_limit_is_whole(self, tmp_path):
         """The limit itself is allowed; one character more is not."""
         pages = pull_bytes(tmp_path, b"id,name\n1,%b\n2,%b\n" % (b"x" * (1 << 20), b"x" * ((1 << 20) + 1)))
@@ -538,6 +583,16 @@ class TestJsonLines:
         pages = pull_bytes(tmp_path, b'{"id":1,"n":' + number + b',"m":1.5}\n{"id":2}\n', "deals.jsonl")
 
         assert rows(pages) == [[1, shown, Decimal("1.5")], [2, MISSING, MISSING]]
+
+    def test_a_line_too_long_to_be_held_is_refused_alone(self, tmp_path):
+        """It is broken wherever it ends; without an end it may have been cut."""
+        long = b'{"id":"2","a":"' + b"x" * (18 << 20) + b'"}'
+        pages = pull_bytes(tmp_path, b'{"id":"1"}\n' + long + b'\n{"id":"3"}\n', "deals.jsonl")
+
+        assert records(pages) == [{"id": "1"}, {"id": "3"}]
+        assert broken(pages) == [("line 2", "")]
+        with pytest.raises(SourceIncomplete, match="was cut"):
+            pull_bytes(tmp_path, b'{"id":"1"}\n' + long, "deals.jsonl")
 
 
 class TestJson:

@@ -195,6 +195,25 @@ def test_a_write_that_fails_is_undone(store):
         assert connection.execute(text("SELECT count(*) FROM source")).scalar_one() == 0
 
 
+def test_the_log_is_emptied_while_others_have_the_database_open(tmp_path):
+    """A large run leaves no large log behind, and closing waits for nobody."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    store, other = open_store(url), open_store(url)
+    statement = text("INSERT INTO layout (digest, evidence) VALUES (:digest, :evidence)")
+    with other.read() as connection:
+        connection.execute(text("SELECT 1"))
+    with store.write() as connection:
+        connection.execute(statement, [{"digest": str(number), "evidence": "x" * 9_000} for number in range(200)])
+    log = tmp_path / "store.db-wal"
+    before = log.stat().st_size
+    store.close()
+    after = log.stat().st_size
+    other.close()
+
+    assert before > 1_000_000
+    assert after == 0
+
+
 def test_a_file_that_is_no_database(tmp_path):
     """A file that is something else is refused with a sentence."""
     (tmp_path / "store.db").write_bytes(b"id,stage\n1,prospect\n" * 100)
