@@ -123,6 +123,7 @@ class HttpClient:
         self._transport = transport
         self._max_body = max_body
         self._client: httpx.AsyncClient | None = None
+        self._closed = False
         self._auth: Authenticator | None = None
         self._budget = Budget(
             at_once=settings.max_connections,
@@ -145,7 +146,8 @@ class HttpClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections. Safe to call twice."""
+        """Let go of the connections; a request under way ends as unavailable. Safe to call twice."""
+        self._closed = True
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -332,6 +334,9 @@ class HttpClient:
         return bytes(body)
 
     def _opened(self) -> tuple[httpx.AsyncClient, Authenticator]:
+        if self._closed:
+            # A request that broke off because of that would be repeated over connections that nobody closes any more.
+            raise SourceUnavailable("the source was closed while it was read")
         if self._client is None:
             limits = httpx.Limits(
                 max_connections=self._settings.max_connections + 1,

@@ -265,3 +265,23 @@ def test_closing_twice_is_safe():
         await made.close()
 
     asyncio.run(close())
+
+
+def test_a_client_that_is_closed_asks_no_more():
+    """After it was closed, and for a request that was under way then, a client opens nothing anew."""
+
+    async def ask(url):
+        made = client(url)
+        under_way = asyncio.ensure_future(made.get_json("things", decode=msgspec.json.decode))
+        await asyncio.sleep(0.05)
+        await made.close()
+        return await asyncio.gather(
+            under_way, made.get_json("things", decode=msgspec.json.decode), return_exceptions=True
+        )
+
+    with serving(good, latency_seconds=0.2) as server:
+        answers = asyncio.run(ask(server.url))
+        asked = server.requests
+
+    assert [type(one) for one in answers] == [SourceUnavailable] * 2
+    assert asked == 1
