@@ -34,8 +34,8 @@ from syncd.rehearsal import Double, serving
 _UNKNOWN: Final = "?"
 """A value that is on no list of a mapping, so that it is neither met nor not met."""
 
-LEFT_OUT: Final = ("ASM002", "PRB005", "STG002", "STG003")
-"""Rules about what the made-up pipeline does not say, and systems fill in by themselves: history and forecast."""
+LEFT_OUT: Final = ("ASM002", "OWN001", "PRB005", "STG002", "STG003")
+"""Rules about what systems fill in by themselves where the made-up pipeline is silent: history, forecast, owner."""
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -142,11 +142,11 @@ def native_record(mapping: Mapping, record: Table[str, str]) -> dict[str, Any]:
     if "status" in mapping.fields:
         native[mapping.fields["status"]] = _status(mapping, _plain(record.get("status")) or "open")
     by_field: dict[str, dict[str, EvidenceSpec]] = {}
-    for name, spec in mapping.evidence.items():
+    for number, (name, spec) in enumerate(mapping.evidence.items()):
         if spec.field:
             by_field.setdefault(spec.field, {})[name] = spec
         else:
-            _add_rows(native, spec, _cell(record, name))
+            _add_rows(native, spec, _cell(record, name), f"{record['id']}-{number}")
     for field, specs in by_field.items():
         if field not in mapping.fields.values():
             native[field] = _best_value(specs, record)
@@ -220,11 +220,11 @@ def _add_proof(native: dict[str, Any], field: str, spec: EvidenceSpec, cell: _Ce
             native.setdefault(other, None)
 
 
-def _add_rows(native: dict[str, Any], spec: EvidenceSpec, cell: _Cell) -> None:
+def _add_rows(native: dict[str, Any], spec: EvidenceSpec, cell: _Cell, ref: str) -> None:
     rows = native.setdefault(str(spec.child), [])
     if cell.met:
         row: dict[str, Any] = {key: want if isinstance(want, str) else want[0] for key, want in spec.where.items()}
-        for name, value in ((spec.date, cell.day), (spec.by, "Ann Lee"), (spec.ref, "R-1")):
+        for name, value in ((spec.date, cell.day), (spec.by, "Ann Lee"), (spec.ref, ref)):
             if name and name not in row:
                 row[name] = value
         rows.append(row)

@@ -64,7 +64,7 @@ def _write(folder: Path, made: list[Stand]) -> None:
         "[syncd]",
         'database = "sqlite:///rehearsal.db"',
         "",
-        "# The made-up pipeline has no history, and systems that keep one and a forecast fill in their own.",
+        "# Where the made-up pipeline is silent, systems fill in history, forecast and owner by themselves.",
         "[rules]",
         f"ignore = {_toml(LEFT_OUT)}",
     ]
