@@ -86,7 +86,7 @@ class Reading:
             rows = [row for row in rows if shape.gone(row) is None]
         ids = [shape.id(row) or "" for row in rows]
         self._check_repeats(ids)
-        if self._before.intersection(ids):
+        if mark is None and self._before.intersection(ids):
             # Rows move while the chain is read; the state that was given first is as good, and the next increment
             # tells of a later one.
             fresh = [place for place, identity in enumerate(ids) if identity not in self._before]

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from adapters.dynamics365 import counting
+from adapters.dynamics365.shape import FORMATTED
 from syncd.errors import ConfigError
 from syncd.rehearsal import Reply
 from tests.adapters.dynamics365.desk import FIELDS, STAGE, adapter, desk, keys, pull, records, rows, until_cut
@@ -239,10 +240,13 @@ def test_keys_are_ids_alone():
 def test_values_keep_their_kinds():
     """Numbers stay numbers, money keeps its digits, nulls are blank, and labels stand beside the values."""
     more = {"estimatedvalue": "12345678901234.5678", "syn_note": None}
-    fields = FIELDS | {"estimatedvalue", "syn_note", "salesstage"}
+    more |= {f"_customerid_value@{FORMATTED}": "Contoso"}
+    target = "_customerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"
+    fields = FIELDS | {"estimatedvalue", "syn_note", "salesstage", target, f"_customerid_value@{FORMATTED}"}
     with desk(records(1, **more)) as (_, server):
         [found] = rows(pull(adapter(server.url, fields=fields))).values()
 
     assert (found["salesstage"], found[STAGE], found["closeprobability"]) == (1, "Develop", 20)
     assert str(found["estimatedvalue"]) == "12345678901234.5678"
     assert found["syn_note"] is None
+    assert (found[f"_customerid_value@{FORMATTED}"], found[target]) == ("Contoso", "account")
