@@ -74,7 +74,8 @@ class Reading:
                     waited = timedelta(seconds=self._clock.monotonic() - asked)
                     self._began = server_time(answer, self._clock.now()) - waited
                     self._tally.begin(earlier(literal(self._began), _SETTLED))
-                self._tally.declared = page.count if page.count is not None else self._tally.declared
+                if page.count is not None:
+                    self._tally.declared = max(page.count, self._tally.declared or 0)
                 rows, gone = self._sorted_out(self._plan.shape.rows(page))
                 yield await self._page(rows, gone)
 
