@@ -182,6 +182,43 @@ def test_an_expired_delta_token():
     assert "--full" in error.remedy
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [Reply(400, b'{"error":{"code":"","message":"The delta token is no longer valid."}}'), Reply(410, b"{}"),
+     Reply(412, b'{"error":{"code":"-2147204270","message":""}}')],
+    ids=["by its words", "by its status", "by its number"],
+)  # fmt: skip
+def test_a_delta_token_that_is_refused_otherwise(refusal):
+    """Its status is not documented: whatever refuses the link itself means that it is no longer good."""
+
+    def refusing(double):
+        return lambda request: refusal if "deltatoken" in request.target else double.handle(request)
+
+    with desk(records(20), handler=refusing) as (_, server):
+        first = pull(adapter(server.url))
+        _, error = until_cut(adapter(server.url), mark(first))
+
+    assert "no longer knows" in error.reason
+
+
+def test_a_service_that_gives_no_delta_link():
+    """Where the preference is passed over in silence, all is read, and no watermark is given."""
+
+    def silent(double):
+        def handle(request):
+            reply = double.handle(request)
+            return Reply(reply.status, reply.body.replace(b"@odata.deltaLink", b"@odata.nothing"), reply.headers)
+
+        return handle
+
+    with desk(records(20), handler=silent) as (_, server):
+        pages = pull(adapter(server.url))
+
+    assert len(rows(pages)) == 20
+    assert pages[-1].watermark is None
+    assert "no link to later changes" in pages[-1].notes[0]
+
+
 @pytest.mark.parametrize("how", ["off", "not at organisation level"])
 def test_without_change_tracking_every_pull_is_whole(how):
     """Where tracking is refused all is read, a note says why, and no watermark claims what cannot be kept."""
