@@ -173,6 +173,7 @@ class Reading:
         """The last page of any pull."""
         plan = self._plan
         assert self._began is not None  # noqa: S101 - there was an answer
+        notes = [*notes, *self._related.notes()]
         moves: list[Move] = []
         if plan.settings.history == "audit":
             since = earlier(self._mark.at, self._overlap) if self._mark else None

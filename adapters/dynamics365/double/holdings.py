@@ -5,7 +5,6 @@ Not for: requests (`service`).
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -79,7 +78,7 @@ class Holdings:
         """Insert a row, values as texts; gives its id."""
         table = self.tables[entity_set]
         now = written(self.now())
-        row = table.typed({table.key: str(uuid.uuid4()), "createdon": now, "modifiedon": now, **values})
+        row = table.typed({table.key: self._guid(), "createdon": now, "modifiedon": now, **values})
         table.put(row, self.next_version())
         return str(row[table.key])
 
@@ -112,9 +111,12 @@ class Holdings:
         """What of a loaded record stands in other tables."""
         for name, value in record.items():
             if isinstance(value, list) and name in USUAL_LOOKUPS:
+                table = self.tables[name]
                 for child in value:
                     link = {f"_{USUAL_LOOKUPS[name]}_value": identity}
-                    self.insert(name, {"createdon": at, "modifiedon": at, **_present(child), **link})
+                    row = table.typed({"createdon": at, "modifiedon": at, **_present(child), **link})
+                    place = self._guid()
+                    table.put({table.key: place, **row, "@place": place}, self.next_version())
             elif name == "transactioncurrencyid/isocurrencycode" and value:
                 self.tables["opportunities"].rows[identity]["_transactioncurrencyid_value"] = self._currency(str(value))
             elif name == "process.stage" and value:
@@ -130,6 +132,10 @@ class Holdings:
         self.tables["opportunities"].names[key] = f"{code} (currency)"
         return key
 
+    def _guid(self) -> str:
+        """An id later in the order than all before, so that a load is the same each time."""
+        return f"{self.next_version():08x}-0000-4000-8000-000000000000"
+
     def next_version(self) -> int:
         """A version that is larger than all before."""
         self._version += 1
@@ -137,6 +143,10 @@ class Holdings:
 
 
 def _present(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a record stands in its own row: no child rows, nothing of the flow or the currency."""
+    """What of a record stands in its own row: no child rows, nothing of the flow or the currency.
+
+    A time of creation or change that is blank is left out, as there is no row without one.
+    """
     own = (name for name, value in record.items() if not isinstance(value, list))
-    return {name: record[name] for name in own if "." not in name.partition("@")[0] and "/" not in name}
+    there = {name: record[name] for name in own if "." not in name.partition("@")[0] and "/" not in name}
+    return {name: value for name, value in there.items() if value or name not in {"createdon", "modifiedon"}}

@@ -52,8 +52,11 @@ class Table:
         """Names of the rows lookups point at, by id."""
 
     def put(self, row: dict[str, Any], version: int) -> None:
-        """Insert a row, or put it in the place of the one with its id."""
-        identity = row[self.key]
+        """Insert a row, or put it in the place of the one with its id.
+
+        A loaded child row has a place of its own, since what is loaded as its id may be the id of others as well.
+        """
+        identity = row.get("@place", row[self.key])
         if identity not in self.rows:
             insort(self.order, identity, key=place_of)
         self.rows[identity] = {**row, "@version": version}

@@ -91,6 +91,17 @@ def test_yes_that_is_labelled_no():
     assert (row["evaluatefit"], row[f"evaluatefit@{formatted}"]) == (True, "Yes")
 
 
+def test_child_rows_that_are_loaded_with_one_id():
+    """Rows keep the id they are loaded with, even where two of them have the same."""
+    tasks = [{"subject": "A", "activityid": "DOC-1"}, {"subject": "B", "activityid": "DOC-1"}]
+    double = Dynamics365Double()
+    double.load([{"opportunityid": "1", "createdon": None, "tasks": tasks}])
+    _, body = ask(double, "/tasks?$select=subject,activityid")
+
+    assert [(row["subject"], row["activityid"]) for row in body["value"]] == [("A", "DOC-1"), ("B", "DOC-1")]
+    assert ask(double, "/opportunities?$select=createdon")[1]["value"][0]["createdon"]
+
+
 def test_nobody_gets_in_without_a_token():
     """A wrong token is refused without a body."""
     reply = loaded().handle(Request("GET", "/opportunities", {"authorization": "Bearer other"}))
