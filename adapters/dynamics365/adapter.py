@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import httpx
 
-from adapters.dynamics365.chain import Chain
+from adapters.dynamics365.chain import keys_of
 from adapters.dynamics365.errors import explained, has_expired, is_untracked, react
 from adapters.dynamics365.examination import examined
 from adapters.dynamics365.queries import plan_of
@@ -102,13 +102,10 @@ class Dynamics365:
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield every id; see `syncd.adapter.KeyReader`."""
-        plan = self._plan
-        chain = Chain(self._client, plan.key_shape.decode, plan.headers(tracked=False, shape=plan.key_shape))
         try:
-            async with aclosing(chain.pages(plan.address(shape=plan.key_shape))) as pages:
-                async for page, _ in pages:
-                    rows = plan.key_shape.rows(page)
-                    yield [identity for row in rows if (identity := plan.key_shape.id(row)) is not None]
+            async with aclosing(keys_of(self._client, self._plan)) as pages:
+                async for page in pages:
+                    yield page
         except Refused as refused:
             raise explained(refused, self._context.name, self._plan.asked) from None
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import unquote, urljoin
 
+from adapters.dynamics365.queries import Plan
 from adapters.dynamics365.shape import Decode
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Answer, HttpClient
@@ -78,6 +80,19 @@ class Chain:
         return asyncio.create_task(
             self._client.get_json(link, decode=self._decode, headers=self._headers),
         )
+
+
+async def keys_of(client: HttpClient, plan: Plan) -> AsyncGenerator[list[str]]:
+    """Yield the id of every record there is, a page at a time.
+
+    Raises:
+        SourceIncomplete, Refused, AuthFailed, SourceUnavailable: As `Chain.pages`.
+    """
+    shape = plan.key_shape
+    chain = Chain(client, shape.decode, plan.headers(shape=shape))
+    async with aclosing(chain.pages(plan.address(shape=shape))) as pages:
+        async for page, _ in pages:
+            yield [identity for row in shape.rows(page) if (identity := shape.id(row)) is not None]
 
 
 def _checked(link: str, number: int, seen: set[int]) -> int:

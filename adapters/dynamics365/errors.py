@@ -29,6 +29,7 @@ _EXPIRED: Final = frozenset({"0x80044352", "-2147204270"})
 TOO_MANY_TO_COUNT: Final = frozenset({"0x8004e023", "-2147164125"})
 """`AggregateQueryRecordLimitExceeded`: more than 50,000 rows."""
 _LOST_TOKEN: Final = re.compile(r"full sync|delta ?token|version stamp", re.IGNORECASE)
+_REQUEST: Final = re.compile(r"[0-9a-fA-F-]{36}")
 _NO_PROPERTY: Final = re.compile(r"property named '([A-Za-z0-9_.]+)'")
 _NOT_TRACKED: Final = re.compile(r"change tracking|track-changes", re.IGNORECASE)
 
@@ -97,7 +98,9 @@ def explained(refused: Refused, source: str, asked: Iterable[str]) -> SyncdError
             "`syncd doctor` says what is missing",
         )
     shown = f" ({code})" if re.fullmatch(r"0x[0-9a-f]{8}", code) else ""
-    return SourceIncomplete(f"{refused.reason}{shown}", refused.remedy)
+    request = answer.headers.get("x-ms-service-request-id", "")
+    known = f"; for Microsoft's support its id is {request}" if _REQUEST.fullmatch(request) else ""
+    return SourceIncomplete(f"{refused.reason}{shown}", f"{refused.remedy}{known}")
 
 
 def _said(answer: Answer) -> _Said:

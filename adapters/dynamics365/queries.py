@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from adapters.dynamics365.settings import LARGEST_PAGE, USUAL_LOOKUPS, DynamicsSettings
-from adapters.dynamics365.shape import CURRENCY, CURRENCY_LOOKUP, ETAG, FORMATTED, PROCESS, Shape
+from adapters.dynamics365.shape import CURRENCY, CURRENCY_LOOKUP, ETAG, FORMATTED, PROCESS, OpenShape, Shape
 from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
 
@@ -100,15 +100,16 @@ class Plan:
         """Every property that is asked for."""
         return self.shape.properties
 
-    @cached_property
+    @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of every page."""
-        return self.shape.columns + self.tail
+        """The columns of every page; the same object for as long as they are the same."""
+        return self.shape.wide
 
     @cached_property
     def digest(self) -> str:
         """Identifies what is asked for."""
-        content = repr((self.entity_set, self.columns, self.children and [c.shape.columns for c in self.children]))
+        children = [one.shape.columns for one in self.children]
+        content = repr((self.entity_set, self.shape.properties, self.shape.annotations, self.tail, children))
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def version(self, row: Sequence[Any]) -> Any:
@@ -134,7 +135,7 @@ class Plan:
             options: Further options, without their `$`.
         """
         shape = shape or self.shape
-        asked = {"select": ",".join(shape.properties)}
+        asked = {"select": ",".join(shape.properties)} if shape.properties else {}
         if ordered:
             asked["orderby"] = f"{self.key} asc"
         if where:
@@ -208,7 +209,8 @@ def plan_of(settings: DynamicsSettings, context: SourceContext) -> Plan:
         tail += [one.entity_set for one in children]
     else:
         expanded = dict(sorted(context.children.items()))
-    shape = Shape(own, extra=sorted(extra - own), key=key, expanded=expanded)
+    named = Shape(own, extra=sorted(extra - own), key=key, expanded=expanded, tail=tail)
+    shape = named if context.fields else OpenShape(key=key, tail=tail)
     return Plan(
         settings=settings,
         key=key,

@@ -74,7 +74,8 @@ class Reading:
                     waited = timedelta(seconds=self._clock.monotonic() - asked)
                     self._began = server_time(answer, self._clock.now()) - waited
                     self._tally.begin(earlier(literal(self._began), _SETTLED))
-                self._tally.declared = page.count if page.count is not None else self._tally.declared
+                if page.count is not None:
+                    self._tally.declared = max(page.count, self._tally.declared or 0)
                 rows, gone = self._sorted_out(self._plan.shape.rows(page))
                 yield await self._page(rows, gone)
 
@@ -86,7 +87,7 @@ class Reading:
             rows = [row for row in rows if shape.gone(row) is None]
         ids = [shape.id(row) or "" for row in rows]
         self._check_repeats(ids)
-        if self._before.intersection(ids):
+        if mark is None and self._before.intersection(ids):
             # Rows move while the chain is read; the state that was given first is as good, and the next increment
             # tells of a later one.
             fresh = [place for place, identity in enumerate(ids) if identity not in self._before]
@@ -172,6 +173,7 @@ class Reading:
         """The last page of any pull."""
         plan = self._plan
         assert self._began is not None  # noqa: S101 - there was an answer
+        notes = [*notes, *self._related.notes()]
         moves: list[Move] = []
         if plan.settings.history == "audit":
             since = earlier(self._mark.at, self._overlap) if self._mark else None

@@ -81,8 +81,12 @@ class Related:
             codes = await self._codes()
             columns[CURRENCY] = [codes.get(plan.shape.get(row, CURRENCY_LOOKUP)) for row in rows]
         values = [list(one) for one in zip(*(columns[name] for name in plan.tail), strict=True)]
+        return Tails(values, self.notes(), moves)
+
+    def notes(self) -> list[str]:
+        """What a person should know since this was last asked."""
         notes, self._notes = self._notes, []
-        return Tails(values, notes, moves)
+        return notes
 
     async def records(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """The records with these ids, as rows of the plan's shape."""

@@ -61,21 +61,29 @@ class Shape:
 
     Attributes:
         columns: Those that come with the rows themselves, in the order of their values.
+        wide: The same and the tail.
         properties: What `$select` takes, sorted.
         annotations: What `Prefer: odata.include-annotations` takes.
         decode: Takes a page apart; its rows then are for `values`, `removed` and `extra`.
     """
 
     def __init__(
-        self, columns: Collection[str], *, extra: Collection[str] = (), key: str, expanded: Collection[str] = ()
+        self,
+        columns: Collection[str],
+        *,
+        key: str,
+        extra: Collection[str] = (),
+        expanded: Collection[str] = (),
+        tail: Collection[str] = (),
     ) -> None:
         """Prepare.
 
         Args:
             columns: Native names, of rows alone.
-            extra: Further properties that are needed and not yielded.
             key: The property with the id.
+            extra: Further properties that are needed and not yielded.
             expanded: Collections that come inside the rows, as columns of their own.
+            tail: Columns that others add.
 
         Raises:
             ConfigError: A name is none a service can have.
@@ -86,6 +94,7 @@ class Shape:
             )
         own = sorted({*columns, key}, key=lambda name: (name != key, name))
         self.columns: tuple[str, ...] = (*own, *expanded)
+        self.wide: tuple[str, ...] = (*self.columns, *tail)
         named = {name.partition("@")[0] for name in own} | {key, *extra}
         self.properties = sorted(named - {""})
         self.annotations = sorted({name.partition("@")[2] for name in self.columns if "@" in name[1:]})
@@ -140,6 +149,39 @@ class Shape:
             return None
         given = str(self.get(row, "id") or self.get(row, self._key) or "")
         return _key_of(given)
+
+
+class OpenShape(Shape):
+    """Every column there is, for a source of which no field is named; those of the first page that has rows."""
+
+    def __init__(self, *, key: str, tail: Collection[str] = ()) -> None:
+        """Args: key, the property with the id; tail, the columns that others add."""
+        super().__init__((), key=key, tail=tail)
+        self.properties = []
+        self.annotations = [FORMATTED]
+        self.decode = msgspec.json.Decoder(_OpenEnvelope, float_hook=Decimal).decode
+
+    def rows(self, page: Any) -> list[Any]:
+        """The rows of a decoded page."""
+        if len(self.columns) == 1:
+            names = {name for row in page.value for name in row if not name.startswith("@") or name == ETAG}
+            tail = self.wide[1:]
+            self.columns = (self._key, *sorted(names - {self._key}))
+            self.wide = self.columns + tail
+        rows: list[Any] = page.value
+        return rows
+
+    def get(self, row: Any, name: str) -> Any:
+        """What a row holds under a name."""
+        return row.get(name)
+
+    def values(self, row: Any) -> list[Any]:
+        """The values of a row, column by column."""
+        return [row.get(name, MISSING) for name in self.columns]
+
+
+class _OpenEnvelope(Envelope):
+    value: list[dict[str, Any]]
 
 
 def _is_column(name: str) -> bool:

@@ -3,6 +3,8 @@
     tables      rows, their versions and deletions, the types of columns
     queries     conditions, paging, change tracking, aggregates
     metadata    what the service says of its tables
+    holdings    the tables, a clock, and the ways tests change them
+    directory   tokens
     service     requests and answers
 
 Not for: writing through the API, which this version of the adapter does not do.

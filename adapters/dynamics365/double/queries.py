@@ -151,7 +151,7 @@ def changes(table: Table, since: int, until: int, last: tuple[int, str]) -> Iter
 
 def cookie(number: int, place: str) -> str:
     """The paging cookie for the next page; quoted twice, as the service does."""
-    inner = quote(quote(f'<cookie page="{number - 1}"><last>{place}</last></cookie>', safe=""), safe="")
+    inner = quote(f'<cookie page="{number - 1}"><last>{place}</last></cookie>', safe="")
     return quote(f'<cookie pagenumber="{number}" pagingcookie="{inner}" istracking="False" />', safe="=/")
 
 
@@ -162,7 +162,7 @@ def read_cookie(token: str) -> tuple[int, str]:
         QueryError: Somebody quoted it once too often, or too seldom.
     """
     found = _COOKIE.search(token)
-    inner = unquote(unquote(found[2])) if found else ""
+    inner = unquote(found[2]) if found else ""
     place = re.search(r"<last>(.*)</last>", inner, re.DOTALL)
     if found is None or place is None:
         raise QueryError("Malformed XML in the Paging Cookie", code="0x80041129")

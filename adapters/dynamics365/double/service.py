@@ -6,11 +6,9 @@ left out. Ids may be any text, so that seeded records keep theirs; those of the 
 
 from __future__ import annotations
 
-import base64
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -18,6 +16,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from adapters.dynamics365.double import metadata
+from adapters.dynamics365.double.directory import BEARER, Directory
+from adapters.dynamics365.double.holdings import TENANT, Holdings
 from adapters.dynamics365.double.queries import (
     QueryError,
     after,
@@ -29,21 +29,15 @@ from adapters.dynamics365.double.queries import (
     render,
     selected,
 )
-from adapters.dynamics365.double.tables import FORMATTED, LONG_AGO, Table, child_table, opportunities, written
-from adapters.dynamics365.settings import LARGEST_PAGE, USUAL_LOOKUPS
+from adapters.dynamics365.double.tables import Table
+from adapters.dynamics365.settings import LARGEST_PAGE
 from syncd.rehearsal import Reply, Request
 
 HOST: Final = "https://contoso.crm.dynamics.com"
 """The host in links: never the one that was asked, as behind a gateway."""
-TENANT: Final = "3f0c0000-0000-4000-8000-00000000aaaa"
-CLIENT_ID: Final = "11110000-0000-4000-8000-00000000bbbb"
-CLIENT_SECRET: Final = "rehearsal-secret"  # noqa: S105 - made up, and worth nothing
-BEARER: Final = "rehearsal-bearer"
-_FLOW: Final = "opportunitysalesprocesses"
 _NOT_WITH_TRACKING: Final = ("$filter", "$orderby", "$expand", "$top")
 _JSON: Final = "application/json; odata.metadata=minimal"
 _PART: Final = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-_TOKEN_LIFE: Final = 3_599.0
 _MOST_INNER: Final = 1_000
 _LONGEST: Final = 32_768
 """Characters of an address; inside a batch twice as many.
@@ -53,11 +47,11 @@ https://learn.microsoft.com/power-apps/developer/data-platform/webapi/compose-ht
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class Dynamics365Double:
+class Dynamics365Double(Holdings):
     """Stands in for one environment and the directory in front of it.
 
     Attributes:
-        tables: By entity set.
+        directory: Where tokens come from.
         tracked: Whether change tracking is on for opportunities.
         forbidden: Entity sets the account may not read.
         depth: How far its privilege to read opportunities reaches: `Global` is the organisation.
@@ -75,29 +69,8 @@ class Dynamics365Double:
     secrets: ClassVar[Mapping[str, str]] = {"SYNCD_REHEARSAL_DYNAMICS365": BEARER}
 
     def __init__(self) -> None:
-        self.tables: dict[str, Table] = {"opportunities": opportunities()}
-        for name, lookup in USUAL_LOOKUPS.items():
-            self.tables[name] = child_table(name, lookup)
-        self.tables["transactioncurrencies"] = Table(
-            "transactioncurrency", "transactioncurrencyid", {"isocurrencycode": "string", "currencyname": "string"}
-        )
-        self.tables[_FLOW] = Table(
-            "opportunitysalesprocess", "businessprocessflowinstanceid",
-            {"_opportunityid_value": "guid", "_activestageid_value": "lookup", "statecode": "choice",
-             "statuscode": "choice", "activestagestartedon": "datetime", "completedon": "datetime",
-             "traversedpath": "string"},
-            {"statecode": {0: "Active", 1: "Inactive"}, "statuscode": {1: "Active", 2: "Finished", 3: "Aborted"}},
-        )  # fmt: skip
-        self.tables["processstages"] = Table(
-            "processstage", "processstageid", {"stagename": "string", "stagecategory": "integer"}
-        )
-        self.tables["audits"] = Table(
-            "audit", "auditid",
-            {"_objectid_value": "guid", "objecttypecode": "string", "operation": "integer", "changedata": "string"},
-        )  # fmt: skip
-        self.tables["organizations"] = Table(
-            "organization", "organizationid", {"expirechangetrackingindays": "integer"}
-        )
+        super().__init__()
+        self.directory = Directory(self.now)
         self.tracked = True
         self.forbidden: set[str] = set()
         self.depth = "Global"
@@ -107,121 +80,23 @@ class Dynamics365Double:
         self.aggregate_limit = 50_000
         self.targets: list[str] = []
         self.user = "22220000-0000-4000-8000-00000000cccc"
-        self._shift = timedelta()
-        self._version = 7_200_000
         self._oldest_token = 0
-        self._tokens: dict[str, datetime] = {}
-        self._certificates: dict[str, Callable[[str], bool]] = {}
         self._throttled: list[Reply] = []
-        self.insert("organizations", {"organizationid": TENANT, "expirechangetrackingindays": 7})
-
-    # Its clock and its data
-
-    def now(self) -> datetime:
-        """The time here."""
-        return datetime.now(UTC) + self._shift
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass."""
-        self._shift += timedelta(seconds=seconds)
-
-    def load(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Hold these opportunities and no others; see `syncd.rehearsal.Double`."""
-        long_ago = written(self.now() - LONG_AGO)
-        table = self.tables["opportunities"]
-        rows, apart = [], []
-        for record in records:
-            typed = table.typed({"createdon": long_ago, "modifiedon": long_ago, **_present(record)})
-            rows.append(typed)
-            apart.append((typed["opportunityid"], record))
-        table.fill(rows, self._next)
-        for name in (*USUAL_LOOKUPS, _FLOW, "audits"):
-            self.tables[name].fill([], self._next)
-        for identity, record in apart:
-            self._put_apart(identity, record, long_ago)
-
-    def insert(self, entity_set: str, values: Mapping[str, Any]) -> str:
-        """Insert a row, values as texts; gives its id."""
-        table = self.tables[entity_set]
-        now = written(self.now())
-        row = table.typed({table.key: str(uuid.uuid4()), "createdon": now, "modifiedon": now, **values})
-        table.put(row, self._next())
-        return str(row[table.key])
-
-    def edit(self, entity_set: str, identity: str, values: Mapping[str, Any]) -> None:
-        """Change a row."""
-        table = self.tables[entity_set]
-        old = table.rows[identity]
-        table.put({**old, "modifiedon": written(self.now()), **table.typed(values)}, self._next())
-
-    def delete(self, entity_set: str, identity: str) -> None:
-        """Delete a row."""
-        self.tables[entity_set].remove(identity, self._next())
-
-    def put_in_stage(self, identity: str, stage: str, *, flow_state: int = 0, at: str | None = None) -> None:
-        """Give an opportunity an instance of the flow, or move the one it has."""
-        flow = self.tables[_FLOW]
-        row = {"_opportunityid_value": identity, f"_activestageid_value@{FORMATTED}": stage,
-               "statecode": str(flow_state), "statuscode": str(flow_state + 1),
-               "activestagestartedon": at or written(self.now())}  # fmt: skip
-        known = [key for key, old in flow.rows.items() if old["_opportunityid_value"] == identity]
-        stages = self.tables["processstages"]
-        if stage not in {one["stagename"] for one in stages.rows.values()}:
-            self.insert("processstages", {"stagename": stage})
-        if known:
-            self.edit(_FLOW, known[0], row)
-        else:
-            self.insert(_FLOW, row)
-
-    def _put_apart(self, identity: str, record: Mapping[str, Any], at: str) -> None:
-        """What of a loaded record stands in other tables."""
-        for name, value in record.items():
-            if isinstance(value, list) and name in USUAL_LOOKUPS:
-                for child in value:
-                    link = {f"_{USUAL_LOOKUPS[name]}_value": identity}
-                    self.insert(name, {"createdon": at, "modifiedon": at, **_present(child), **link})
-            elif name == "transactioncurrencyid/isocurrencycode" and value:
-                self.tables["opportunities"].rows[identity]["_transactioncurrencyid_value"] = self._currency(str(value))
-            elif name == "process.stage" and value:
-                started = record.get("process.activestagestartedon") or at
-                self.put_in_stage(identity, str(value), at=str(started))
-
-    def _currency(self, code: str) -> str:
-        table = self.tables["transactioncurrencies"]
-        for key, row in table.rows.items():
-            if row["isocurrencycode"] == code:
-                return key
-        key = self.insert("transactioncurrencies", {"isocurrencycode": code, "currencyname": f"{code} (currency)"})
-        self.tables["opportunities"].names[key] = f"{code} (currency)"
-        return key
-
-    def _next(self) -> int:
-        self._version += 1
-        return self._version
 
     # What goes wrong
 
     def expire_tokens(self) -> None:
         """Bearer tokens given so far are no longer good."""
-        self._tokens.clear()
+        self.directory.tokens.clear()
 
     def expire_tracking(self) -> None:
         """Delta tokens given so far are too old."""
-        self._oldest_token = self._next()
+        self._oldest_token = self.next_version()
 
     def throttle(self, code: str = "0x80072322", *, seconds: int = 1, times: int = 1) -> None:
         """Refuse the next requests for service protection."""
         error = {"error": {"code": code, "message": "Number of requests exceeded the limit of 6000 over 300 seconds."}}
         self._throttled += [Reply(429, _encode(error), {"Retry-After": str(seconds)})] * times
-
-    def trust(self, thumbprint: str, verify: Callable[[str], bool]) -> None:
-        """Accept assertions signed for a certificate.
-
-        Args:
-            thumbprint: The SHA-256 of its DER form, base64url.
-            verify: Whether an assertion's signature is right.
-        """
-        self._certificates[thumbprint] = verify
 
     # Requests
 
@@ -231,10 +106,10 @@ class Dynamics365Double:
             self.before(request)
         self.targets.append(request.target)
         if request.path.endswith("/oauth2/v2.0/token"):
-            return self._sign_in(request)
+            return self.directory.sign_in(request)
         if self._throttled:
             return self._throttled.pop()
-        if not self._knows(request.bearer):
+        if not self.directory.knows(request.bearer):
             return Reply(401, b"", {"WWW-Authenticate": "Bearer", **self._headers()})
         if len(request.target) > _LONGEST:
             return self._error(QueryError("The request URI is too long.", status=414, code=""))
@@ -246,40 +121,6 @@ class Dynamics365Double:
             return self._answer(path.lstrip("/"), request.target, request.headers.get("prefer", ""))
         except QueryError as error:
             return self._error(error)
-
-    def _sign_in(self, request: Request) -> Reply:
-        """Entra's token endpoint, with a secret or an assertion of a certificate.
-
-        https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
-        """
-        form = request.form
-        good = form.get("grant_type") == "client_credentials" and form.get("scope", "").endswith("/.default")
-        if not good:
-            return Reply(400, _encode({"error": "invalid_scope", "error_description": "AADSTS70011"}))
-        proven = form.get("client_secret") == CLIENT_SECRET or self._is_signed(form.get("client_assertion", ""))
-        if form.get("client_id") != CLIENT_ID or not proven:
-            return Reply(401, _encode({"error": "invalid_client", "error_description": "AADSTS7000215"}))
-        token = uuid.uuid4().hex
-        self._tokens[token] = self.now() + timedelta(seconds=_TOKEN_LIFE)
-        return Reply(200, _encode({"token_type": "Bearer", "expires_in": int(_TOKEN_LIFE), "access_token": token}))
-
-    def _is_signed(self, assertion: str) -> bool:
-        """https://learn.microsoft.com/entra/identity-platform/certificate-credentials."""
-        parts = assertion.split(".")
-        if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
-            return False
-        header, claims = (msgspec.json.decode(base64.urlsafe_b64decode(part + "===")) for part in parts[:2])
-        verify = self._certificates.get(header.get("x5t#S256", ""))
-        right = header.get("alg") == "PS256" and claims.get("iss") == claims.get("sub") == CLIENT_ID
-        return (
-            verify is not None
-            and right
-            and str(claims.get("aud")).endswith(f"/{TENANT}/oauth2/v2.0/token")
-            and verify(assertion)
-        )
-
-    def _knows(self, token: str | None) -> bool:
-        return token == BEARER or (token is not None and self._tokens.get(token, self.now()) > self.now())
 
     def _answer(self, path: str, target: str, prefer: str) -> Reply:
         query = dict(parse_qsl(urlsplit(target).query.replace("+", "%2B"), keep_blank_values=True))
@@ -412,6 +253,8 @@ class Dynamics365Double:
         _, _, message = piece.partition("\r\n\r\n")
         head, *given = message.strip().split("\r\n")
         target = head.split(" ")[1]
+        if len(target) > 2 * _LONGEST:
+            return self._error(QueryError("The request URI is too long.", status=414, code=""))
         prefer = next((one.partition(":")[2] for one in given if one.lower().startswith("prefer:")), "")
         path = re.sub(r"^/(api/data/v9\.\d/)?", "", unquote(urlsplit(target).path))
         try:
@@ -434,12 +277,6 @@ class Dynamics365Double:
             "x-ms-ratelimit-burst-remaining-xrm-requests": "5999",
             "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
         }
-
-
-def _present(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a record stands in its own row: no child rows, nothing of the flow or the currency."""
-    own = (name for name, value in record.items() if not isinstance(value, list))
-    return {name: record[name] for name in own if "." not in name.partition("@")[0] and "/" not in name}
 
 
 def _link(name: str, query: Mapping[str, str], token: str) -> str:

@@ -52,8 +52,11 @@ class Table:
         """Names of the rows lookups point at, by id."""
 
     def put(self, row: dict[str, Any], version: int) -> None:
-        """Insert a row, or put it in the place of the one with its id."""
-        identity = row[self.key]
+        """Insert a row, or put it in the place of the one with its id.
+
+        A loaded child row has a place of its own, since what is loaded as its id may be the id of others as well.
+        """
+        identity = row.get("@place", row[self.key])
         if identity not in self.rows:
             insort(self.order, identity, key=place_of)
         self.rows[identity] = {**row, "@version": version}
@@ -112,7 +115,8 @@ class Table:
         if kind == "lookup":
             return self.names.get(value)
         if kind == "boolean":
-            return "Yes" if value else "No"
+            # One column of Microsoft's own has its labels the wrong way round.
+            return "Yes" if bool(value) is not (prop == "captureproposalfeedback") else "No"
         return f"{value:,.2f}" if kind == "money" else None
 
 
@@ -171,18 +175,34 @@ _BOOLEANS: Final = (
 """https://learn.microsoft.com/dynamics365/sales/developer/entities/opportunity"""
 
 
+_OWN: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("syn_territory", "syn_prospecttype", "syn_supportclosed", "syn_sponsorname"), "string"),
+    **dict.fromkeys(
+        ("syn_qualifiedprospect", "syn_sponsoridentified", "syn_evalplanagreed", "syn_solutionagreed", "syn_deployed",
+         "syn_supportreview"), "string",
+    ),
+    **dict.fromkeys(("syn_sponsorletter", "syn_assessment"), "choice"),
+    **dict.fromkeys(
+        ("syn_qualifiedprospecton", "syn_sponsoridentifiedon", "syn_sponsorletteron", "syn_assessmenton",
+         "syn_evalplanagreedon", "syn_solutionagreedon", "syn_deployedon", "syn_supportreviewon"), "date",
+    ),
+}  # fmt: skip
+"""Columns a tenant adds for the shipped mapping; any other is added as it is loaded."""
+
+
 def opportunities() -> Table:
-    """The table of opportunities with Microsoft's own columns."""
+    """The table of opportunities: Microsoft's own columns, and those the shipped mapping expects."""
     return Table(
         "opportunity",
         "opportunityid",
         {
-            "name": "string", "stepname": "string", "description": "string", "closeprobability": "integer",
+            "name": "string", "stepname": "string", "description": "string",
+            "customerneed": "string", "customerpainpoints": "string", "closeprobability": "integer",
             "salesstage": "choice", "statecode": "choice", "statuscode": "choice", "estimatedvalue": "money",
             "actualvalue": "money", "estimatedclosedate": "date", "actualclosedate": "date",
             "finaldecisiondate": "date", "_ownerid_value": "lookup", "_customerid_value": "lookup",
             "_transactioncurrencyid_value": "lookup", "_originatingleadid_value": "lookup",
-            "_modifiedby_value": "lookup", **dict.fromkeys(_BOOLEANS, "boolean"),
+            "_modifiedby_value": "lookup", **dict.fromkeys(_BOOLEANS, "boolean"), **_OWN,
         },
         {"statecode": STATE, "statuscode": STATUS, "salesstage": SALES_STAGE},
     )  # fmt: skip

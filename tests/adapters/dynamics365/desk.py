@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.dynamics365 import Dynamics365
 from adapters.dynamics365.double import Dynamics365Double
-from adapters.dynamics365.double.service import BEARER
+from adapters.dynamics365.double.directory import BEARER
 from adapters.dynamics365.shape import FORMATTED
 from syncd.adapter import Page, SourceContext
 from syncd.errors import SourceIncomplete

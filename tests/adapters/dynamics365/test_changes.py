@@ -3,9 +3,11 @@
 import asyncio
 import random
 
+import msgspec
 import pytest
 
-from syncd.errors import SourceIncomplete
+from syncd.errors import ConfigError, SourceIncomplete
+from syncd.rehearsal import Reply
 from tests.adapters.dynamics365.desk import FIELDS, adapter, desk, keys, mark, pull, records, rows, until_cut
 
 WAYS = pytest.mark.parametrize("tracking", [True, False], ids=["tracked", "by time"])
@@ -97,7 +99,7 @@ def test_the_overlap_gives_late_rows_and_no_repeats():
         first = pull(adapter(server.url, change_tracking=False))
         late = dict(double.tables["opportunities"].rows["id-000003"], name="Late")
         double.advance(60)
-        double.tables["opportunities"].put(late, double._next())
+        double.tables["opportunities"].put(late, double.next_version())
         double.insert("opportunities", {"opportunityid": "id-new", "name": "New"})
         later = pull(adapter(server.url, change_tracking=False), mark(first))
         again = pull(adapter(server.url, change_tracking=False), mark(later))
@@ -117,6 +119,44 @@ def test_deletions_come_with_the_feed():
 
     assert sorted(gone(later)) == sorted(["id-000004", passing])
     assert rows(later) == {}
+
+
+def test_a_record_that_changes_again_while_it_is_read():
+    """When a feed gives a record twice, the older state is kept, and the next increment begins where this one did."""
+
+    def twice(double):
+        def handle(request):
+            reply = double.handle(request)
+            if "skiptoken" not in request.target or "deltatoken" not in request.target:
+                return reply
+            body = msgspec.json.decode(reply.body)
+            newer = {**body["value"][0], "opportunityid": "id-000000", "name": "Newer", "@odata.etag": 'W/"9"'}
+            return Reply(200, msgspec.json.encode({**body, "value": [*body["value"], newer]}), reply.headers)
+
+        return handle
+
+    with desk(records(20), handler=twice) as (double, server):
+        first = pull(adapter(server.url, page_size=10))
+        for number in range(15):
+            double.edit("opportunities", f"id-{number:06}", {"name": "Edited"})
+        later = pull(adapter(server.url, page_size=10), mark(first))
+
+    assert rows(later)["id-000000"]["name"] == "Edited"
+    assert len(rows(later)) == 15
+    assert all(page.watermark is None for page in later)
+
+
+def test_a_column_that_vanishes_in_mid_pull():
+    """A column that an administrator removes while pages are read ends the pull, by its name."""
+    with desk(records(30, syn_note="x")) as (double, server):
+
+        def remove(request):
+            if "skiptoken" in request.target:
+                double.tables["opportunities"].kinds.pop("syn_note", None)
+
+        double.before = remove
+        with pytest.raises(ConfigError, match="syn_note"):
+            pull(adapter(server.url, page_size=10, fields=FIELDS | {"syn_note"}))
 
 
 def test_an_ordinary_row_with_a_context_is_no_deletion():
@@ -140,6 +180,43 @@ def test_an_expired_delta_token():
     assert pages == []
     assert "no longer knows" in error.reason
     assert "--full" in error.remedy
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Reply(400, b'{"error":{"code":"","message":"The delta token is no longer valid."}}'), Reply(410, b"{}"),
+     Reply(412, b'{"error":{"code":"-2147204270","message":""}}')],
+    ids=["by its words", "by its status", "by its number"],
+)  # fmt: skip
+def test_a_delta_token_that_is_refused_otherwise(refusal):
+    """Its status is not documented: whatever refuses the link itself means that it is no longer good."""
+
+    def refusing(double):
+        return lambda request: refusal if "deltatoken" in request.target else double.handle(request)
+
+    with desk(records(20), handler=refusing) as (_, server):
+        first = pull(adapter(server.url))
+        _, error = until_cut(adapter(server.url), mark(first))
+
+    assert "no longer knows" in error.reason
+
+
+def test_a_service_that_gives_no_delta_link():
+    """Where the preference is passed over in silence, all is read, and no watermark is given."""
+
+    def silent(double):
+        def handle(request):
+            reply = double.handle(request)
+            return Reply(reply.status, reply.body.replace(b"@odata.deltaLink", b"@odata.nothing"), reply.headers)
+
+        return handle
+
+    with desk(records(20), handler=silent) as (_, server):
+        pages = pull(adapter(server.url))
+
+    assert len(rows(pages)) == 20
+    assert pages[-1].watermark is None
+    assert "no link to later changes" in pages[-1].notes[0]
 
 
 @pytest.mark.parametrize("how", ["off", "not at organisation level"])

@@ -103,8 +103,10 @@ def test_a_record_without_end():
 def test_an_unexplained_error_keeps_its_code():
     """What has no words of ours is reported by status and code, without the text of the system."""
     body = b'{"error":{"code":"0x80040265","message":"Plug-in fell over record SECRETNAME"}}'
-    with desk(handler=lambda _: lambda _request: Reply(422, body)) as (_, server):
+    support = {"x-ms-service-request-id": "0d3ad7b1-0000-4000-8000-000000000001"}
+    with desk(handler=lambda _: lambda _request: Reply(422, body, support)) as (_, server):
         _, error = until_cut(adapter(server.url))
 
     assert "(0x80040265)" in error.reason
+    assert support["x-ms-service-request-id"] in error.remedy
     assert "SECRETNAME" not in f"{error.reason} {error.remedy}"

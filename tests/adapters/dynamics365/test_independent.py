@@ -128,6 +128,54 @@ def test_a_whole_collection(tracking):
     assert sum(bool(page.rows) for page in pages) == 7
 
 
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "deleted"])
+def test_fewer_records_than_it_counts(lost):
+    """A record that is left out is missed by its id; one that was deleted meanwhile is not."""
+    with service(50) as url:
+        made = reader(url, page_size=10)
+        given = made._client.get_json
+
+        async def meddle(path, *args, **more):
+            page, answer = await given(path, *args, **more)
+            if page.next is None and not done:
+                done.append(page.value.pop())
+                if not lost:
+                    gone = done[0].f0
+                    async with httpx.AsyncClient(trust_env=False) as client:
+                        (await client.delete(f"{url}/Deals('{gone}')")).raise_for_status()
+                    page.count = 50
+            return page, answer
+
+        done = []
+        made._client.get_json = meddle
+        if lost:
+            _, error = until_cut(made)
+            assert "lists 1 records" in error.reason
+        else:
+            assert len(rows(pull(made))) == 49
+
+
+def test_a_record_that_slips_through():
+    """This server goes on by offset when the row a page ended with is gone, and skips one: it is missed, not lost."""
+    with service(50) as url:
+        made = reader(url, page_size=10, change_tracking=False)
+        given = made._client.get_json
+
+        async def meddle(path, *args, **more):
+            page = await given(path, *args, **more)
+            if not done:
+                done.append(True)
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    (await client.delete(f"{url}/Deals('D-0009')")).raise_for_status()
+            return page
+
+        done = []
+        made._client.get_json = meddle
+        _, error = until_cut(made)
+
+    assert "lists 1 records that it did not give" in error.reason
+
+
 def test_changes_and_deletions_by_the_feed():
     """Its own change tracking tells what is new, changed and deleted, and nothing else."""
     with service(50) as url:

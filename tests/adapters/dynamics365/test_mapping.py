@@ -70,16 +70,10 @@ def read(url, name, **settings):
     return [one for page in pages if page.rows for one in mapper.bind(page.columns).map_rows(page.rows)]
 
 
-def shipped_columns():
-    """A tenant that has every column the mapping names, as one that adapted it does."""
-    mapping = load_mapping("dynamics365", PROCESS, [SHIPPED], Path())
-    return {name: None for name in mapping.native_fields() if name[0] != "@"}
-
-
 @pytest.mark.parametrize("name", ["dynamics365", "dynamics365-flow"])
 def test_the_shipped_mapping_reads_the_double(name):
     """Every canonical field and every kind of evidence arrives as it was loaded."""
-    record = {**shipped_columns(), **RECORD}
+    record = dict(RECORD)
     if name == "dynamics365-flow":
         record |= {f"salesstage@{FORMATTED}": None, "process.stage": "Proof"}
         record["process.activestagestartedon"] = "2026-02-01T08:00:00Z"

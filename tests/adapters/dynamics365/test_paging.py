@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from adapters.dynamics365 import counting
+from adapters.dynamics365.shape import FORMATTED
 from syncd.errors import ConfigError
 from syncd.rehearsal import Reply
 from tests.adapters.dynamics365.desk import FIELDS, STAGE, adapter, desk, keys, pull, records, rows, until_cut
@@ -236,13 +237,30 @@ def test_keys_are_ids_alone():
     assert server.requests == 2
 
 
+@pytest.mark.parametrize("tracking", [True, False])
+def test_without_fields_every_column_comes(tracking):
+    """A source of which no field is named gives what the system gives, labels beside values."""
+    with desk(records(12, syn_note="x")) as (_, server):
+        made = adapter(server.url, fields=frozenset(), page_size=5, change_tracking=tracking)
+        pages = pull(made)
+
+    found = rows(pages)
+    assert len(found) == 12
+    assert found["id-000003"].items() >= {"syn_note": "x", "salesstage": 1, STAGE: "Develop", "name": "Deal 3"}.items()
+    assert len({id(page.columns) for page in pages if page.rows}) == 1
+    assert found["id-000003"]["@odata.etag"]
+
+
 def test_values_keep_their_kinds():
     """Numbers stay numbers, money keeps its digits, nulls are blank, and labels stand beside the values."""
     more = {"estimatedvalue": "12345678901234.5678", "syn_note": None}
-    fields = FIELDS | {"estimatedvalue", "syn_note", "salesstage"}
+    more |= {f"_customerid_value@{FORMATTED}": "Contoso"}
+    target = "_customerid_value@Microsoft.Dynamics.CRM.lookuplogicalname"
+    fields = FIELDS | {"estimatedvalue", "syn_note", "salesstage", target, f"_customerid_value@{FORMATTED}"}
     with desk(records(1, **more)) as (_, server):
         [found] = rows(pull(adapter(server.url, fields=fields))).values()
 
     assert (found["salesstage"], found[STAGE], found["closeprobability"]) == (1, "Develop", 20)
     assert str(found["estimatedvalue"]) == "12345678901234.5678"
     assert found["syn_note"] is None
+    assert (found[f"_customerid_value@{FORMATTED}"], found[target]) == ("Contoso", "account")

@@ -173,6 +173,18 @@ def test_changes_beside_a_record_are_changes_of_it(tracking):
     assert found["id-000009"]["process.stage"] == "Proof"
 
 
+def test_an_increment_that_cannot_see_a_child_table_says_so():
+    """A child table that has become unreadable is noted even where no record changed."""
+    with desk(records(5)) as (double, server):
+        first = pull(adapter(server.url, children=TASKS))
+        double.forbidden.add("tasks")
+        later = pull(adapter(server.url, children=TASKS), mark(first))
+
+    assert [note for page in later for note in page.notes] == [
+        "tasks cannot be read (status 403): its evidence is unknown"
+    ]
+
+
 def test_currencies_by_their_code():
     """The ISO code comes from the table of currencies, read once a pull; its label would be a name."""
     loaded = [one | {CURRENCY: "EUR" if number % 2 else "USD"} for number, one in enumerate(records(30))]

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from adapters.dynamics365.double.service import BEARER, CLIENT_ID, CLIENT_SECRET, TENANT
+from adapters.dynamics365.double.directory import BEARER, CLIENT_ID, CLIENT_SECRET
+from adapters.dynamics365.double.holdings import TENANT
 from syncd.errors import AuthFailed
 from syncd.rehearsal import Fault, sprinkled
 from tests.adapters.dynamics365.desk import adapter, checks, desk, mark, pull, records, rows, until_cut
@@ -88,7 +89,7 @@ def test_a_client_with_its_certificate(tmp_path):
         return bool(jwt.decode(assertion, key.public_key(), algorithms=["PS256"], options={"verify_aud": False}))
 
     with desk(records(3)) as (double, server):
-        double.trust(thumbprint, verify)
+        double.directory.trust(thumbprint, verify)
         auth = {"type": "certificate", "token_url": f"{server.url}{TOKEN}", "client_id": CLIENT_ID, "scope": SCOPE,
                 "certificate": "cert.pem", "private_key": {"file": "key.pem"}}  # fmt: skip
         found = rows(pull(adapter(server.url, folder=tmp_path, auth=auth)))
@@ -108,7 +109,7 @@ def test_nothing_secret_is_shown(caplog, capsys):
         found = checks(adapter(server.url, **given))
         double.forbidden.add("opportunities")
         _, error = until_cut(adapter(server.url, **given))
-        tokens, targets = [*double._tokens], " ".join(double.targets)
+        tokens, targets = [*double.directory.tokens], " ".join(double.targets)
 
     out = capsys.readouterr()
     notes = " ".join(note for page in pages for note in page.notes)
