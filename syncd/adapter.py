@@ -223,6 +223,7 @@ class Adapter(Protocol):
             SourceUnavailable: It cannot be reached or opened.
             AuthFailed: It refuses the credentials.
             SourceIncomplete: It ended early, was cut, or promised more than it gave.
+            WatermarkLost: Nobody can say what changed since then; it is read whole instead.
         """
         ...
 

@@ -5,7 +5,8 @@
     ├── UsageError           stop: the command cannot mean what it says                 exit 2
     ├── SourceIncomplete     this source is judged not at all; the others go on         exit 3
     │   ├── SourceUnavailable    it could not be reached or opened
-    │   └── AuthFailed           it refused the credentials; call a person
+    │   ├── AuthFailed           it refused the credentials; call a person
+    │   └── WatermarkLost        no increment can go on from there; the run reads the source whole instead
     ├── StoreBusy            another process holds the database; try again              exit 75
     │   └── StoreUnreachable     its server does not answer; try again
     └── StoreFailed          the database cannot be used: disk full, damaged, too new   exit 2
@@ -79,6 +80,10 @@ class SourceUnavailable(SourceIncomplete):
 
 class AuthFailed(SourceIncomplete):
     """The source refused the credentials."""
+
+
+class WatermarkLost(SourceIncomplete):
+    """What changed since a watermark cannot be told any more: it is too old, or was another system's."""
 
 
 class StoreBusy(SyncdError):

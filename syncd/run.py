@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from syncd.errors import SourceIncomplete, SyncdError
+from syncd.errors import SourceIncomplete, SyncdError, WatermarkLost
 from syncd.judge import ExtraRule, Judge, Verdict
 from syncd.judging import Consider, SourceJudging
 from syncd.logs import note
@@ -176,6 +176,34 @@ async def _read_and_judge(
     spool: ChangeSpool,
 ) -> _Read | _Broken:
     """Read one source and judge its records as they come; when it turns out incomplete, nothing of either is left."""
+    try:
+        outcome = await _attempt(connection, assignment, judge, source, seq, now, progress, spool, full=assignment.full)
+        if isinstance(outcome, _Broken) and isinstance(outcome.error, WatermarkLost):
+            note("source.watermark_lost", source=source.name)
+            spool.clear()
+            outcome = await _attempt(connection, assignment, judge, source, seq, now, progress, spool, full=True)
+    finally:
+        await source.adapter.close()
+    if isinstance(outcome, _Broken):
+        note("source.incomplete", source=source.name, kind=type(outcome.error).__name__)
+    else:
+        got = outcome.pulled
+        note("source.pulled", source=source.name, read=got.read, rejected=got.rejected, changed=got.changed)
+    return outcome
+
+
+async def _attempt(
+    connection: Connection,
+    assignment: Assignment,
+    judge: Judge,
+    source: Source,
+    seq: int,
+    now: datetime,
+    progress: Progress,
+    spool: ChangeSpool,
+    *,
+    full: bool,
+) -> _Read | _Broken:
     pull: Pull | None = None
     try:
         with connection.begin_nested():
@@ -186,7 +214,7 @@ async def _read_and_judge(
             later = source.adapter.capabilities.history
             pull = Pull(
                 connection, source, assignment.process, row, seq=seq, today=assignment.today, now=now,
-                since=watermark_for(source, row, full=assignment.full),
+                since=watermark_for(source, row, full=full),
                 take=(lambda _: None) if later else judging.take,
             )  # fmt: skip
             pulled = await pull.run(progress)
@@ -196,11 +224,7 @@ async def _read_and_judge(
                     judging.take(records)
             judging.finish()
     except SourceIncomplete as error:
-        note("source.incomplete", source=source.name, kind=type(error).__name__)
         return _Broken(error=error, read=pull.pulled.read if pull else 0, refusals=pull.pulled.refusals if pull else [])
-    finally:
-        await source.adapter.close()
-    note("source.pulled", source=source.name, read=pulled.read, rejected=pulled.rejected, changed=pulled.changed)
     return _Read(pulled=pulled, judging=judging)
 
 

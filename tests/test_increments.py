@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from syncd.adapter import Capabilities, Move, Page
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.store.schema import discrepancy, snapshot, source
 from tests.store.runs import day, deal
 from tests.store.test_discrepancies import ONE, qualified
@@ -26,7 +26,7 @@ class Feed:
         self.changed = dict.fromkeys(self.records, 1)
         self.tick = 1
         self.asked = []
-        self.cut = False
+        self.cut = self.lost = False
         self.moves = ()
 
     def edit(self, *records):
@@ -40,6 +40,8 @@ class Feed:
 
     async def pull(self, since=None) -> AsyncIterator[Page]:
         self.asked.append(since)
+        if self.lost and since is not None:
+            raise WatermarkLost("too old", "read whole")
         chosen = [one for one in self.records.values() if since is None or self.changed[one["id"]] > int(since)]
         columns = tuple(dict.fromkeys(name for one in self.records.values() for name in one))
         rows = [[one[name] for name in columns] for one in chosen]
@@ -116,6 +118,22 @@ def test_a_cut_increment_moves_nothing(runs, crm):
     assert (of(broken).complete, of(broken).read) == (False, 1)
     assert feed.asked == [None, "1", "1"]
     assert runs.states(whole) == {("1", "OUT002"): "unchanged", ("2", "OUT002"): "new"}
+
+
+def test_a_lost_watermark_is_a_full_pull(runs, crm):
+    """Where a system cannot say any more what changed, it is read whole in the same run, and what is gone is found."""
+    feed = Feed(qualified("1"), qualified("2"))
+    crm(feed)
+    feed.delete("2")
+    feed.edit(qualified("3"))
+    feed.lost = True
+    made = crm(feed)
+
+    assert feed.asked == [None, "1", None]
+    assert (of(made).complete, of(made).increment, of(made).judged) == (True, False, 2)
+    assert runs.states(made) == {
+        ("1", "OUT002"): "unchanged", ("2", "OUT002"): "fixed: gone", ("3", "OUT002"): "new",
+    }  # fmt: skip
 
 
 def test_what_is_due_by_time_fires_without_being_read(runs, crm):
