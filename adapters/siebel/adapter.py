@@ -90,6 +90,7 @@ class SiebelAdapter:
         try:
             if not context.fields:
                 context = replace(context, fields=await every_field(self._queries, self._path, context))
+            # What was absent at the last full pull still is; a field that came since is asked for by the next one.
             lacking = mark.absent if mark else await absent(self._queries, self._path, context)
             reading = Reading(self._settings, context, self._queries, mark=mark, lacking=lacking, started=started)
             async with aclosing(reading.pages()) as pages:
@@ -98,7 +99,7 @@ class SiebelAdapter:
                         raise SourceIncomplete(_CLOSED)
                     yield page
         except Refused as refused:
-            raise explained(refused, self._context) from None
+            raise explained(refused) from None
         except RuntimeError:
             # The client says so of requests that were under way when it was closed.
             if not self._closed:
@@ -112,10 +113,11 @@ class SiebelAdapter:
         """Yield the id of every record; see `syncd.adapter.KeyReader`."""
         walk = self._queries.walk(self._path, (self._id,), search=self._settings.searchspec)
         try:
-            async for page in walk.pages():
-                yield [str(row[0]) for row in page.rows]
+            async with aclosing(walk.pages()) as pages:
+                async for page in pages:
+                    yield [str(row[0]) for row in page.rows]
         except Refused as refused:
-            raise explained(refused, self._context) from None
+            raise explained(refused) from None
 
     async def examine(self) -> AsyncIterator[Check]:
         """Look at what must be right for a pull; see `syncd.adapter.Adapter.examine`."""

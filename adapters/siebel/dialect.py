@@ -20,8 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from syncd.adapter import SourceContext
-from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete
+from syncd.errors import AuthFailed, SourceIncomplete
 from syncd.httpkit import Answer, Reaction, Refused, usual_reaction
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -32,6 +31,10 @@ BLANK: Final = "No Match Row Id"
 
 TIME_FORMAT: Final = "%m/%d/%Y %H:%M:%S"
 """Times are written month first whatever the locale. Object Interfaces Reference, "SetSearchExpr Method"."""
+
+TOGETHER: Final = 20
+"""Opportunities asked about in one search: its length has a limit, which is documented for predefined queries alone
+(2,000 characters; Object Interfaces Reference)."""
 
 UNKNOWN_FIELD: Final = "SBL-EAI-50258"
 
@@ -156,13 +159,11 @@ def react(answer: Answer) -> Reaction:
     return usual_reaction(answer.status)
 
 
-def explained(refused: Refused, context: SourceContext) -> SourceIncomplete | ConfigError:
+def explained(refused: Refused) -> SourceIncomplete:
     """The error to raise for an answer that was refused. Repeats none of its text but the code."""
     code, status = error_code(refused.answer), refused.answer.status
     if code in _MEANINGS:
         reason, remedy = _MEANINGS[code]
-        if code == UNKNOWN_FIELD:
-            return ConfigError(Problem(message=f"source {context.name}: {reason} ({code}); {remedy}"))
         return SourceIncomplete(f"{reason} ({code})", remedy)
     if status == 403:  # noqa: PLR2004 - forbidden
         return AuthFailed(f"the account is not let in (status 403{code and ', '}{code})", refused.remedy)
