@@ -44,9 +44,11 @@ _NOTHING: Final = "There is no data for the requested resource"
 _CODE: Final = re.compile(r"SBL-[A-Z]{3}-\d{5}")
 
 _BUSY_FAMILIES: Final = frozenset({"SBL-NET", "SBL-SCB", "SBL-SMI", "SBL-SSM", "SBL-SVR"})
-"""Codes of the network, the connection broker, the server's tasks and sessions: its own trouble, which may pass. Most
-other codes come with status 500 as well and say that the request is wrong (REST API Guide, "Using a Siebel CRM Business
-Service to Insert an Account" shows one), so that asking again would not help."""
+"""Codes of the network, the connection broker, the server's tasks and sessions: its own trouble, which may pass.
+
+SSM and SCB are what an object manager that hangs is known by (123siebel.blogspot.com, "Siebel SCBroker Error", 2015);
+the others are taken for the like by what they stand for. Most other codes come with status 500 as well and say that the
+request is wrong (REST API Guide, "Using a Siebel CRM Business Service to Insert an Account"): no use asking again."""
 
 _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "SBL-DAT-00359": ("a date in a search is not as Siebel writes it", "check `searchspec`: dates are MM/DD/YYYY"),
