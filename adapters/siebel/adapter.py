@@ -21,20 +21,22 @@ Not for: how Siebel is asked (`queries`, `dialect`), and what its answers look l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import httpx
 
 from adapters.siebel import watermark
 from adapters.siebel.described import absent, every_field
-from adapters.siebel.dialect import explained, resource
+from adapters.siebel.dialect import UNKNOWN_FIELD, error_code, explained, resource
 from adapters.siebel.examination import Examination
 from adapters.siebel.queries import Queries
 from adapters.siebel.reading import Reading
 from adapters.siebel.settings import SiebelSettings, check
+from adapters.siebel.watermark import Watermark
 from syncd.adapter import Capabilities, Check, Page, SourceContext
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Clock, Refused
@@ -90,15 +92,13 @@ class SiebelAdapter:
         try:
             if not context.fields:
                 context = replace(context, fields=await every_field(self._queries, self._path, context))
-            lacking = mark.absent if mark else await absent(self._queries, self._path, context)
-            reading = Reading(self._settings, context, self._queries, mark=mark, lacking=lacking, started=started)
-            async with aclosing(reading.pages()) as pages:
+            async with aclosing(self._pages(context, mark, started)) as pages:
                 async for page in pages:
                     if self._closed:
                         raise SourceIncomplete(_CLOSED)
                     yield page
         except Refused as refused:
-            raise explained(refused, self._context) from None
+            raise explained(refused) from None
         except RuntimeError:
             # The client says so of requests that were under way when it was closed.
             if not self._closed:
@@ -108,14 +108,41 @@ class SiebelAdapter:
             if self._closed:
                 await self._queries.client.close()
 
+    async def _pages(
+        self, context: SourceContext, mark: Watermark | None, started: datetime
+    ) -> AsyncGenerator[Page, None]:
+        """The pages of a pull. What was absent at the last full pull is taken to be absent still."""
+        given = False
+        if mark is not None:
+            try:
+                reading = Reading(
+                    self._settings, context, self._queries, mark=mark, lacking=mark.absent, started=started
+                )
+                async with aclosing(reading.pages()) as pages:
+                    async for page in pages:
+                        given = True
+                        yield page
+            except Refused as refused:
+                # A field that went since: the next lines find out which.
+                if given or error_code(refused.answer) != UNKNOWN_FIELD:
+                    raise
+            else:
+                return
+        lacking = await absent(self._queries, self._path, context)
+        reading = Reading(self._settings, context, self._queries, mark=mark, lacking=lacking, started=started)
+        async with aclosing(reading.pages()) as pages:
+            async for page in pages:
+                yield page
+
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield the id of every record; see `syncd.adapter.KeyReader`."""
         walk = self._queries.walk(self._path, (self._id,), search=self._settings.searchspec)
         try:
-            async for page in walk.pages():
-                yield [str(row[0]) for row in page.rows]
+            async with aclosing(walk.pages()) as pages:
+                async for page in pages:
+                    yield [str(row[0]) for row in page.rows]
         except Refused as refused:
-            raise explained(refused, self._context) from None
+            raise explained(refused) from None
 
     async def examine(self) -> AsyncIterator[Check]:
         """Look at what must be right for a pull; see `syncd.adapter.Adapter.examine`."""

@@ -12,17 +12,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from adapters.siebel.dialect import any_of, error_code, literal, path_of, resource
+from adapters.siebel.dialect import TOGETHER, any_of, error_code, literal, path_of, resource
 from adapters.siebel.queries import Queries
 from adapters.siebel.settings import ChildResource, SiebelSettings
 from syncd.adapter import MISSING
 from syncd.httpkit import Refused
 
 _ID: Final = "Id"
-_TOGETHER: Final = 20
-"""Opportunities asked about in one search: its length has a limit, which is documented for predefined queries alone
-(2,000 characters; Object Interfaces Reference)."""
-
 Rows = list[dict[str, Any]]
 
 
@@ -90,7 +86,7 @@ class Children:
         # An id that no search can hold is not asked about, which is not the same as having no rows.
         found: dict[str, Any] = {one: MISSING if literal(one) is None else [] for one in ids}
         asked = [one for one, rows in found.items() if rows is not MISSING]
-        groups = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
+        groups = [asked[start : start + TOGETHER] for start in range(0, len(asked), TOGETHER)]
         for rows in await asyncio.gather(*(self._group(name, source, group) for group in groups)):
             for parent, row in rows:
                 if parent in found:
@@ -101,7 +97,8 @@ class Children:
         fields = tuple(dict.fromkeys((*self._fields[name], source.parent)))
         parent = fields.index(source.parent)
         search = any_of(source.parent, ids)
-        walk = self._queries.walk(resource(source.resource), fields, search=search, ahead=1)
+        path, mode = resource(source.resource), source.view_mode
+        walk = self._queries.walk(path, fields, search=search, view_mode=mode, ahead=1)
         return [(str(row[parent]), _told(fields, row)) async for page in walk.pages() for row in page.rows]
 
 

@@ -9,7 +9,7 @@ Not for: which records there are (`reading`), or what cures a field that is not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -19,16 +19,6 @@ from adapters.siebel.queries import Queries
 from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
 from syncd.httpkit import Refused
-
-
-class Field(msgspec.Struct, frozen=True):
-    """What is said of one field.
-
-    Attributes:
-        datatype: Such as `DTYPE_UTCDATETIME`; empty where it is not said.
-    """
-
-    datatype: str = msgspec.field(default="", name="x-siebel-datatype")
 
 
 class _Schema(msgspec.Struct):
@@ -44,7 +34,7 @@ class _Description(msgspec.Struct):
     definitions: dict[str, _Schema] = {}
 
 
-def fields_of(body: bytes, wanted: Collection[str]) -> Mapping[str, Field]:
+def fields_of(body: bytes, wanted: Collection[str]) -> frozenset[str]:
     """The fields of the component that has most of the wanted ones: a description may hold children as well.
 
     Raises:
@@ -52,25 +42,23 @@ def fields_of(body: bytes, wanted: Collection[str]) -> Mapping[str, Field]:
     """
     said = msgspec.json.decode(body, type=_Description)
     schemas = [*said.components.schemas.values(), *said.definitions.values()]
-    best = max((one.properties for one in schemas), key=lambda known: len(known.keys() & set(wanted)), default={})
+    best = max((frozenset(one.properties) for one in schemas), key=lambda known: len(known & set(wanted)), default=None)
     if not best:
         raise msgspec.ValidationError("a description without fields")
-    return {name: msgspec.convert(one, Field) if isinstance(one, dict) else Field() for name, one in best.items()}
+    return best
 
 
-async def describe(queries: Queries, path: str, wanted: Collection[str]) -> Mapping[str, Field] | None:
+async def describe(queries: Queries, path: str, wanted: Collection[str]) -> frozenset[str] | None:
     """The fields of a resource, or None where Siebel does not say.
 
     Raises:
         SourceIncomplete: It cannot be reached, or does not let the account in.
     """
     try:
-        found: Mapping[str, Field] | None = await queries.anything(
-            f"{path}/describe", lambda body: fields_of(body, wanted)
-        )
+        found = await queries.anything(f"{path}/describe", lambda body: fields_of(body, wanted))
     except Refused:
         return None
-    return found
+    return None if found is None else frozenset(found)
 
 
 async def every_field(queries: Queries, path: str, context: SourceContext) -> frozenset[str]:
@@ -84,7 +72,7 @@ async def every_field(queries: Queries, path: str, context: SourceContext) -> fr
     if described is None:
         message = f"source {context.name}: Siebel does not describe its fields, so that the mapping must name them"
         raise ConfigError(Problem(message=message))
-    return frozenset(described)
+    return described
 
 
 async def absent(queries: Queries, path: str, context: SourceContext) -> list[str]:
@@ -97,7 +85,7 @@ async def absent(queries: Queries, path: str, context: SourceContext) -> list[st
     identity = context.roles.get("id", "Id")
     wanted = context.fields - {identity}
     described = await describe(queries, path, wanted)
-    doubtful = sorted(wanted if described is None else wanted - described.keys())
+    doubtful = sorted(wanted if described is None else wanted - described)
     # A description may leave out what answers hold, so all that it does not name is asked for once.
     if not doubtful or await has_fields(queries, path, (identity, *doubtful)):
         return []

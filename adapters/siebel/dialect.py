@@ -20,8 +20,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from syncd.adapter import SourceContext
-from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete
+from syncd.errors import AuthFailed, SourceIncomplete
 from syncd.httpkit import Answer, Reaction, Refused, usual_reaction
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -33,6 +32,10 @@ BLANK: Final = "No Match Row Id"
 TIME_FORMAT: Final = "%m/%d/%Y %H:%M:%S"
 """Times are written month first whatever the locale. Object Interfaces Reference, "SetSearchExpr Method"."""
 
+TOGETHER: Final = 20
+"""Opportunities asked about in one search: its length has a limit, which is documented for predefined queries alone
+(2,000 characters; Object Interfaces Reference)."""
+
 UNKNOWN_FIELD: Final = "SBL-EAI-50258"
 
 _NOTHING: Final = "There is no data for the requested resource"
@@ -41,9 +44,11 @@ _NOTHING: Final = "There is no data for the requested resource"
 _CODE: Final = re.compile(r"SBL-[A-Z]{3}-\d{5}")
 
 _BUSY_FAMILIES: Final = frozenset({"SBL-NET", "SBL-SCB", "SBL-SMI", "SBL-SSM", "SBL-SVR"})
-"""Codes of the network, the connection broker, the server's tasks and sessions: its own trouble, which may pass. Most
-other codes come with status 500 as well and say that the request is wrong (REST API Guide, "Using a Siebel CRM Business
-Service to Insert an Account" shows one), so that asking again would not help."""
+"""Codes of the network, the connection broker, the server's tasks and sessions: its own trouble, which may pass.
+
+SSM and SCB are what an object manager that hangs is known by (123siebel.blogspot.com, "Siebel SCBroker Error", 2015);
+the others are taken for the like by what they stand for. Most other codes come with status 500 as well and say that the
+request is wrong (REST API Guide, "Using a Siebel CRM Business Service to Insert an Account"): no use asking again."""
 
 _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "SBL-DAT-00359": ("a date in a search is not as Siebel writes it", "check `searchspec`: dates are MM/DD/YYYY"),
@@ -156,13 +161,11 @@ def react(answer: Answer) -> Reaction:
     return usual_reaction(answer.status)
 
 
-def explained(refused: Refused, context: SourceContext) -> SourceIncomplete | ConfigError:
+def explained(refused: Refused) -> SourceIncomplete:
     """The error to raise for an answer that was refused. Repeats none of its text but the code."""
     code, status = error_code(refused.answer), refused.answer.status
     if code in _MEANINGS:
         reason, remedy = _MEANINGS[code]
-        if code == UNKNOWN_FIELD:
-            return ConfigError(Problem(message=f"source {context.name}: {reason} ({code}); {remedy}"))
         return SourceIncomplete(f"{reason} ({code})", remedy)
     if status == 403:  # noqa: PLR2004 - forbidden
         return AuthFailed(f"the account is not let in (status 403{code and ', '}{code})", refused.remedy)

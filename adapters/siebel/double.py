@@ -59,6 +59,9 @@ class SiebelDouble(Holdings):
     settings: ClassVar[Mapping[str, Any]] = {
         "auth": {"type": "basic", "username": "SYNCD", "password": {"env": "SYNCD_DOUBLE_SIEBEL_PASSWORD"}},
         "timezone": "America/New_York",
+        "children": {
+            name: {"resource": f"{name}/{name}", "parent": "Opportunity Id"} for name in ("Action", "Sales Assessment")
+        },
     }
     secrets: ClassVar[Mapping[str, str]] = {"SYNCD_DOUBLE_SIEBEL_PASSWORD": "sadmin-of-nowhere"}
 

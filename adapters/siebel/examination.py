@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from adapters.siebel.described import describe, has_fields
-from adapters.siebel.dialect import error_code, explained, literal, path_of, resource, since
+from adapters.siebel.dialect import any_of, error_code, explained, literal, path_of, resource, since
 from adapters.siebel.queries import Queries
 from adapters.siebel.records import Answered
 from adapters.siebel.settings import SiebelSettings
@@ -83,7 +83,7 @@ class Examination:
         try:
             return await look()
         except Refused as refused:
-            return [_failed(name, explained(refused, self._context))]
+            return [_failed(name, explained(refused))]
         except (SourceIncomplete, ConfigError) as error:
             return [_failed(name, error)]
 
@@ -94,7 +94,7 @@ class Examination:
             self._seen = await self._queries.one_page(self._path, (self._id,), search=own, counted=True)
         except Refused as refused:
             return [Check(name="reachable", outcome="ok", says="Siebel answers"),
-                    _failed("reading", explained(refused, self._context))]  # fmt: skip
+                    _failed("reading", explained(refused))]  # fmt: skip
         except AuthFailed as error:
             return [Check(name="reachable", outcome="ok", says="Siebel answers"), _failed("credentials", error)]
         except (SourceIncomplete, ConfigError) as error:
@@ -171,7 +171,7 @@ class Examination:
         name, context = "fields of the mapping", self._context
         wanted = context.fields - {self._id}
         described = await describe(self._queries, self._path, wanted)
-        doubtful = sorted(wanted if described is None else wanted - described.keys())
+        doubtful = sorted(wanted if described is None else wanted - described)
         if not doubtful:
             return [Check(name=name, outcome="ok", says="Siebel describes them all")]
         lacking = await self._lacking(doubtful)
@@ -225,10 +225,15 @@ class Examination:
         fields = ("Id", *sorted(self._context.children[child] - {"Id"}))
         path = path_of(self._settings.business_object, self._settings.business_component, parent, child)
         try:
-            await self._queries.one_page(path, fields)
+            rows = (await self._queries.one_page(path, fields)).rows
             if (bulk := self._settings.children.get(child)) is not None:
                 both = tuple(dict.fromkeys((*fields, bulk.parent)))
-                await self._queries.one_page(resource(bulk.resource), both)
+                search = any_of(bulk.parent, [parent])
+                seen = await self._queries.one_page(
+                    resource(bulk.resource), both, search=search, view_mode=bulk.view_mode
+                )
+                if len(seen.rows) != len(rows):
+                    return f"{child}: in bulk other rows are seen than below the opportunity; set its `view_mode`"
         except Refused as refused:
             code = error_code(refused.answer)
             what = {"SBL-EAI-50257": "there is no such component", "SBL-EAI-50258": "a field is not there"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -43,6 +43,7 @@ class Queries:
             settings, name=context.name, folder=context.folder, react=react, clock=clock, transport=transport
         )
         self.server_time: datetime | None = None
+        self._decoders: dict[tuple[str, ...], Decoder] = {}
 
     @property
     def size(self) -> int:
@@ -50,7 +51,14 @@ class Queries:
         return self._settings.page_size or LARGEST_PAGE
 
     def walk(
-        self, path: str, fields: Sequence[str], *, search: str = "", counted: bool = True, ahead: int | None = None
+        self,
+        path: str,
+        fields: Sequence[str],
+        *,
+        search: str = "",
+        view_mode: str | None = None,
+        counted: bool = True,
+        ahead: int | None = None,
     ) -> Walk:
         """All records of a query, page by page.
 
@@ -58,22 +66,30 @@ class Queries:
             path: Of the resource.
             fields: What to ask for; the first is the id.
             search: The search expression; empty for all records.
+            view_mode: Another than that of the source.
             counted: Have the records counted.
             ahead: Pages asked for at once; None for as many as connections are allowed.
         """
         # Twice as many as there are connections, so that none waits while an early page is late.
         at_once = 2 * self._settings.max_connections if ahead is None else ahead
-        return Walk(self._asker(path, fields, search), size=self.size, ahead=at_once, counted=counted)
+        return Walk(self._asker(path, fields, search, view_mode), size=self.size, ahead=at_once, counted=counted)
 
     async def one_page(
-        self, path: str, fields: Sequence[str], *, search: str = "", size: int = 2, counted: bool = False
+        self,
+        path: str,
+        fields: Sequence[str],
+        *,
+        search: str = "",
+        view_mode: str | None = None,
+        size: int = 2,
+        counted: bool = False,
     ) -> Answered:
-        """The first records of a query.
+        """The first records of a query; arguments are those of `walk`.
 
         Raises:
             Refused, SourceIncomplete: As `HttpClient.get_json`.
         """
-        return await self._asker(path, fields, search, size)(0, counted)
+        return await self._asker(path, fields, search, view_mode, size)(0, counted)
 
     async def anything(self, path: str, decode: Callable[[bytes], Any]) -> Any:
         """Something that is no list of records; None where Siebel says that there is nothing.
@@ -91,14 +107,16 @@ class Queries:
         self._look_at_clock(answer.headers)
         return found
 
-    def _asker(self, path: str, fields: Sequence[str], search: str, size: int | None = None) -> Ask:
-        decode = Decoder(fields)
+    def _asker(
+        self, path: str, fields: Sequence[str], search: str, view_mode: str | None, size: int | None = None
+    ) -> Ask:
+        decode = self._decoder(tuple(fields))
         # Ids come without being asked for, and only they do.
         asked = ",".join(fields[1:] or fields)
         params = {
             "uniformresponse": "y",
             "childlinks": "None",
-            "ViewMode": self._settings.view_mode,
+            "ViewMode": view_mode or self._settings.view_mode,
             # Without it a query of more than 9,900 records fails, and a set may grow past that in mid-pull.
             # REST API Guide, "Querying Records Using the ExecutionMode Parameter". Object Interfaces Reference,
             # "ExecuteQuery Method", asks for it wherever possible.
@@ -128,9 +146,16 @@ class Queries:
 
         return ask
 
+    def _decoder(self, fields: tuple[str, ...]) -> Decoder:
+        """A decoder takes a while to make, and children of many opportunities are asked for with the same fields."""
+        if fields not in self._decoders:
+            self._decoders[fields] = Decoder(fields)
+        return self._decoders[fields]
+
     def _look_at_clock(self, headers: httpx.Headers) -> None:
         if self.server_time is None and (said := headers.get("date")):
             try:
-                self.server_time = parsedate_to_datetime(said)
+                moment = parsedate_to_datetime(said)
             except ValueError:
                 return
+            self.server_time = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

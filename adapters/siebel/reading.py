@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.siebel.children import Children
-from adapters.siebel.dialect import TIME_FORMAT, any_of, both, literal, resource, since
+from adapters.siebel.dialect import TIME_FORMAT, TOGETHER, any_of, both, literal, resource, since
 from adapters.siebel.queries import Queries
 from adapters.siebel.records import Answered
 from adapters.siebel.settings import SiebelSettings
@@ -20,8 +20,8 @@ from adapters.siebel.watermark import Given, Watermark, likeness, whole
 from syncd.adapter import Page, SourceContext
 from syncd.httpkit import Refused
 
-_TOGETHER: Final = 20
-"""Opportunities asked for by id in one search, which must not grow too long."""
+_LISTED: Final = 8
+"""Names listed before a note says "and so many more"."""
 
 
 class Reading:
@@ -85,8 +85,8 @@ class Reading:
         changed = since(self._settings.updated_field, mark.at, zone)
         yield self._queries.walk(self._path, self._fields, search=both(own, changed))
         touched = sorted({parent async for parent in self._touched(mark.at)} - self._ids)
-        for start in range(0, len(touched), _TOGETHER):
-            group = any_of(self._fields[0], touched[start : start + _TOGETHER])
+        for start in range(0, len(touched), TOGETHER):
+            group = any_of(self._fields[0], touched[start : start + TOGETHER])
             yield self._queries.walk(self._path, self._fields, search=both(own, group), ahead=1)
 
     async def _touched(self, moment: datetime) -> AsyncIterator[str]:
@@ -95,7 +95,8 @@ class Reading:
             if (source := self._settings.children.get(name)) is None:
                 continue
             changed = since(self._settings.updated_field, moment, self._context.timezone)
-            walk = self._queries.walk(resource(source.resource), ("Id", source.parent), search=changed)
+            path, mode = resource(source.resource), source.view_mode
+            walk = self._queries.walk(path, ("Id", source.parent), search=changed, view_mode=mode)
             try:
                 async for answered in walk.pages():
                     for _, parent in answered.rows:
@@ -134,9 +135,11 @@ class Reading:
         return whole(begun - timedelta(seconds=self._settings.overlap_seconds))
 
     def _notes(self) -> list[str]:
-        lacking = ", ".join(self._lacking)
-        said = [f"Siebel has no field {lacking}: what the mapping takes from there is unknown"] if lacking else []
-        return [*(said if self._mark is None else ()), *self._children.notes]
+        if not self._lacking or self._mark is not None:
+            return self._children.notes
+        more = f" and {len(self._lacking) - _LISTED} more" if len(self._lacking) > _LISTED else ""
+        fields = ", ".join(self._lacking[:_LISTED]) + more
+        return [f"Siebel has no field {fields}: what the mapping takes from there is unknown", *self._children.notes]
 
 
 def _sortable(text: str) -> str:

@@ -5,7 +5,7 @@ Not for: what every HTTP source can be told (`syncd.httpkit.settings`).
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -21,16 +21,23 @@ SMALLEST_PAGE: Final = 2
 _Name = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^/\"']+$")]
 
 
+ViewMode = Literal[
+    "Personal", "Sales Rep", "Manager", "Organization", "Sub-Organization", "Group", "Catalog", "All"
+]  # fmt: skip
+
+
 class ChildResource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the rows of a child component can be read for many opportunities at once.
 
     Attributes:
         resource: Business object and component, such as `Action/Action`.
         parent: The field of a row that holds the opportunity's id, such as `Opportunity Id`.
+        view_mode: Whose rows; None is the view mode of the source, which may mean less for another business component.
     """
 
     resource: Annotated[str, msgspec.Meta(pattern=r"^[^/\"']+/[^/\"']+$")]
     parent: _Name
+    view_mode: ViewMode | None = None
 
 
 class SiebelSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +55,7 @@ class SiebelSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
         children: Where the rows of a child component can be read in bulk, by the component's name in the mapping.
     """
 
-    view_mode: Annotated[str, msgspec.Meta(min_length=1)] = "Organization"
+    view_mode: ViewMode = "Organization"
     business_object: _Name = "Opportunity"
     business_component: _Name = "Opportunity"
     searchspec: str = ""

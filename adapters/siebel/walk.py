@@ -95,7 +95,7 @@ class Walk:
             await self._drop()
 
     async def _steps(self) -> AsyncIterator[tuple[int, Answered]]:
-        """Yield each page and its row number, every one of them joined to those before."""
+        """Yield each page and its row number, every one of them leading on from those before."""
         page = await self._sure(0)
         if not page.rows:
             return
@@ -133,15 +133,27 @@ class Walk:
         else:
             start = offset + self._step
             page = await self._sure(start)
-        if page.rows:
-            self._next = max(self._next, start + self._step)
-            return start, page
-        await self._drop()
-        while not page.rows and start > 0:
-            start = max(0, start - self._step)
-            page = await self._sure(start, last=True)
-        self._next = start + self._step
+        if not page.rows:
+            await self._drop()
+            start, page = await self._last(start)
+            self._next = 0
+        self._next = max(self._next, start + self._step)
         return start, page
+
+    async def _last(self, start: int) -> tuple[int, Answered]:
+        """The last page there is, now that there is none at a row where one was expected; empty where all went."""
+        if self._counted:
+            page = await self._sure(0, last=True)
+            start = max(0, (self.total - 1) // self._step * self._step)
+            if start > 0 and page.rows:
+                page = await self._sure(start, last=True)
+            return (start, page) if page.rows else (0, page)
+        for _ in range(_REPAIRS):
+            start = max(0, start - self._step)
+            page = await self._sure(start)
+            if page.rows or start == 0:
+                return start, page
+        raise SourceIncomplete(*_TOO_FAST)
 
     async def _joined(self, start: int, page: Answered) -> AsyncIterator[tuple[int, Answered]]:
         """Yield the page, after those that must be read again for it to share a record with the ones before."""

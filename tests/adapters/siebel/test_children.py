@@ -55,6 +55,16 @@ def test_children_that_nobody_asks_for_are_left_alone():
         assert {query.get("childlinks") for path, query in scene.double.asked if "describe" not in path} == {"None"}
 
 
+def test_rows_in_bulk_may_need_another_view_mode():
+    """A child component has a view mode of its own where one is set."""
+    with siebel(with_actions(30)) as scene:
+        bulk = {"Action": {**BULK["Action"], "view_mode": "All"}}
+        pulled(scene.adapter(context=scene.context(children=ACTION), children=bulk))
+
+        modes = {path.partition("/")[0]: query.get("ViewMode") for path, query in scene.double.asked if query}
+        assert modes == {"Opportunity": "Organization", "Action": "All"}
+
+
 def test_more_rows_than_a_page():
     """An opportunity with hundreds of activities has them all."""
     rows = [{"Id": f"A-{number:04}", "Type": "Call"} for number in range(350)]

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from adapters.siebel.double import SiebelDouble
-from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
+from syncd.errors import AuthFailed, SourceIncomplete, SourceUnavailable
 from syncd.logs import configure_logs
 from syncd.rehearsal import Fault, Reply, once, sprinkled
 from tests.adapters.siebel.scene import deals, ids_of, keys_of, pages_of, pulled, siebel
@@ -88,7 +88,7 @@ def test_busy_is_waited_for():
         ("SBL-DAT-00500", 500, SourceIncomplete, "more records"),
         ("SBL-EAI-50257", 404, SourceIncomplete, "no such business object"),
         ("SBL-EAI-50297", 500, SourceIncomplete, "not open to the REST API"),
-        ("SBL-EAI-50258", 500, ConfigError, "field"),
+        ("SBL-EAI-50258", 500, SourceIncomplete, "field"),
         ("SBL-DAT-00553", 500, SourceIncomplete, "may not read"),
         ("SBL-DAT-00825", 403, SourceIncomplete, "may not use"),
         ("SBL-DAT-12345", 500, SourceIncomplete, "SBL-DAT-12345"),

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.siebel.records import Decoder
 from syncd.adapter import MISSING
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SourceIncomplete
 from syncd.rehearsal import Reply
 from tests.adapters.siebel.scene import FIELDS, deals, pages_of, pulled, siebel
 
@@ -83,6 +83,19 @@ def test_fields_refused_and_not_described():
         )
         with pytest.raises(ConfigError, match="doctor"):
             pulled(scene.adapter(context=scene.context(fields={*FIELDS, "MSSP Sponsor"})))
+
+
+def test_a_field_that_vanishes_in_mid_pull():
+    """A field that the administrator takes away meanwhile makes the pull incomplete; the next one does without it."""
+    with siebel([{**deal, "MSSP Sponsor": "Dana"} for deal in deals(200)]) as scene:
+        context = scene.context(fields={*FIELDS, "MSSP Sponsor"})
+        scene.double.on_request = lambda _: len(scene.double.asked) == 4 and scene.double.fields.pop("MSSP Sponsor")
+        with pytest.raises(SourceIncomplete, match="50258") as caught:
+            pulled(scene.adapter(context=context, page_size=25, max_connections=1))
+        scene.double.on_request = lambda _: None
+
+        assert "doctor" in caught.value.remedy
+        assert len(pulled(scene.adapter(context=context))) == 200
 
 
 def test_blank_values():

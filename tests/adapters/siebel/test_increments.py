@@ -124,6 +124,20 @@ def test_a_watermark_of_another_making_means_everything():
             assert len(pulled(scene.adapter(), odd)) == 5
 
 
+def test_a_field_that_went_since():
+    """An increment finds out by itself that a field is no longer there, and goes on without it."""
+    with siebel([{**deal, "MSSP Sponsor": "Dana"} for deal in deals(20)]) as scene:
+        context = scene.context(fields={*FIELDS, "MSSP Sponsor"})
+        mark = mark_of(pages_of(scene.adapter(context=context)))
+        del scene.double.fields["MSSP Sponsor"]
+        scene.double.change("1-00003", {"Name": "changed"})
+        pages = pages_of(scene.adapter(context=context), mark)
+
+        assert ids_of(rows_of(pages)) == ["1-00003"]
+        assert "MSSP Sponsor" not in pages[0].columns
+        assert json.loads(mark_of(pages))["absent"] == ["MSSP Sponsor"]
+
+
 def test_deletions_are_missing_among_the_keys():
     """Siebel tells no deletions; the keys do, at a field each."""
     with siebel(deals(1_200)) as scene:

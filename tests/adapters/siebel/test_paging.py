@@ -171,6 +171,26 @@ def test_no_more_requests_at_once_than_allowed():
 
 
 @pytest.mark.parametrize("counts", [True, False], ids=["counts", "counts-not"])
+def test_the_end_comes_nearer(counts):
+    """When the last pages go in mid-pull, what is left is read to its end and nothing more is asked for."""
+    with siebel(deals(1_000)) as scene:
+        scene.double.counts = counts
+        seen = []
+
+        def strike(request):
+            seen.append(request)
+            if len(seen) == 8:
+                for number in range(440, 1_000):
+                    scene.double.delete(f"1-{number:05}")
+
+        scene.double.on_request = strike
+        got = ids_of(pulled(scene.adapter(page_size=50, max_connections=4)))
+
+        assert got[:440] == [f"1-{number:05}" for number in range(440)]
+        assert len(seen) < 30
+
+
+@pytest.mark.parametrize("counts", [True, False], ids=["counts", "counts-not"])
 @pytest.mark.parametrize("links_on", [True, False], ids=["links", "links-not"])
 @pytest.mark.parametrize("count", [0, 1, 25, 49, 240])
 def test_builds_that_say_less(counts, links_on, count):
