@@ -28,7 +28,7 @@ from adapters.dynamics365.reading import READ_WHOLE, Reading
 from adapters.dynamics365.settings import DynamicsSettings
 from adapters.dynamics365.watermark import Watermark, earlier
 from syncd.adapter import Capabilities, Check, Page, SourceContext
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.httpkit import Clock, HttpClient, Refused
 
 _REFUSES_TRACKING: Final = (
@@ -123,13 +123,13 @@ class Dynamics365:
         """The watermark in a text.
 
         Raises:
-            SourceIncomplete: It is of another mapping, or of another way to learn of changes.
+            WatermarkLost: It is of another mapping, or of another way to learn of changes.
         """
         mark = Watermark.read(since)
         if mark is None or mark.asked != self._plan.digest:
-            raise SourceIncomplete("the mapping or the settings changed since the last pull", READ_WHOLE)
+            raise WatermarkLost("the mapping or the settings changed since the last pull", READ_WHOLE)
         if (mark.delta is not None) != self._settings.change_tracking:
-            raise SourceIncomplete("`change_tracking` changed since the last pull", READ_WHOLE)
+            raise WatermarkLost("`change_tracking` changed since the last pull", READ_WHOLE)
         return mark
 
     async def _whole(self) -> AsyncGenerator[Page]:
@@ -167,9 +167,7 @@ class Dynamics365:
                     yield page
         except Refused as refused:
             if mark.delta is not None and not reading.rows and has_expired(refused):
-                raise SourceIncomplete(
-                    "the system no longer knows what changed since the last pull", READ_WHOLE
-                ) from None
+                raise WatermarkLost("the system no longer knows what changed since the last pull", READ_WHOLE) from None
             raise
         async with aclosing(reading.touched(mark)) as pages:
             async for page in pages:

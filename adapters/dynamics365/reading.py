@@ -20,7 +20,7 @@ from adapters.dynamics365.queries import Plan
 from adapters.dynamics365.related import Related
 from adapters.dynamics365.watermark import Watermark, earlier, keep, literal, mark_of, server_time
 from syncd.adapter import Move, Page
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.httpkit import Clock, HttpClient
 
 READ_WHOLE: Final = "read the source once from the start, with `--full`"
@@ -181,7 +181,7 @@ class Reading:
             notes = [*notes, *more]
         if self._tracked and self._chain.delta is None:
             if self._mark is not None:
-                raise SourceIncomplete("the system gave no link to later changes", READ_WHOLE)
+                raise WatermarkLost("the system gave no link to later changes", READ_WHOLE)
             notes = [*notes, "the system gave no link to later changes, so that every pull reads all"]
         return Page(
             plan.columns, [], declared=False, done=self.rows, total=self.rows, notes=notes, moves=moves,
