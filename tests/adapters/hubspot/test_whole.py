@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 
 import msgspec
@@ -12,6 +13,7 @@ from adapters.hubspot.double import TOKEN
 from adapters.hubspot.ids import Ids
 from syncd.adapter import MISSING
 from syncd.errors import AuthFailed, ConfigError, SourceIncomplete
+from syncd.logs import configure_logs
 from syncd.rehearsal import Fault, Reply, once, sprinkled
 from tests.adapters.hubspot.accounts import FIELDS, ROLES, gone, pages, rows
 
@@ -408,21 +410,29 @@ def test_ids_are_kept_whatever_their_order():
     assert len(seen) == 7
 
 
-def test_secrets_and_records_stay_out_of_errors(account, capfd):
-    """Neither the token nor a deal's text stands in an error or on the terminal, whatever goes wrong."""
-    account.double.load(account.deals(120, dealname="Very Private Deal"))
-    for fault in (Fault.CUT_JSON, Fault.STATUS_403, Fault.STATUS_404, Fault.HTML, Fault.STATUS_401):
-        account.serve(lambda _, request, fault=fault: fault if is_list(request) else None)
-        with pytest.raises(SourceIncomplete) as caught:
-            pages(account.adapter())
-        said = f"{caught.value!r} {caught.value.reason} {caught.value.remedy}"
-
-        assert TOKEN not in said
-        assert "Private" not in said
+def test_secrets_and_records_stay_out_of_errors_and_logs(account, capfd, caplog):
+    """Neither the token nor a deal's text stands in an error, a note or a log at any level, whatever goes wrong."""
+    account.double.load(account.deals(120, dealname="Very Private Deal", tasks=[{"hs_task_subject": "Private Task"}]))
+    said = []
+    configure_logs(2)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            for fault in [one for one in Fault if one not in SLOW]:
+                account.serve(lambda _, request, fault=fault: fault if is_list(request) else None)
+                with pytest.raises(SourceIncomplete) as caught:
+                    pages(account.adapter(patience_seconds=2))
+                said.append(f"{caught.value!r} {caught.value.reason} {caught.value.remedy}")
+            account.serve(lambda _, request: Fault.HTML if "associations" in request.path else None)
+            given = pages(account.adapter(children={"tasks": frozenset({"hs_task_subject"})}))
+            said += [note for page in given for note in page.notes]
+    finally:
+        configure_logs(0)
     out, err = capfd.readouterr()
+    told = "\n".join([*said, out, err, caplog.text])
 
-    assert TOKEN not in out + err
-    assert "Private" not in out + err
+    assert "http.retried" in told
+    assert TOKEN not in told
+    assert "Private" not in told
 
 
 def test_a_refused_token_is_an_error_of_credentials(account):
