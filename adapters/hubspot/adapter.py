@@ -84,19 +84,13 @@ class HubSpotAdapter:
         """Yield every deal, or those that changed; see `syncd.adapter.Adapter.pull`."""
         stages, pull = await self._begun(self._context)
         mark = read_watermark(since)
-        if mark is None:
-            parts = [pull.whole()]
-        elif mark.stages == stages.digest:
-            parts = [pull.changes(mark)]
-        else:
-            # A stage was renamed or other pipelines are to be read: every deal may read differently now.
-            parts = [pull.gone(mark), pull.whole()]
-        for part in parts:
-            # What was asked for ahead is called off when the pull is left early, not when somebody collects garbage.
-            async with aclosing(part) as pages:
-                async for page in pages:
-                    self._check_open()
-                    yield page
+        # When a stage was renamed or other pipelines are to be read, every deal may read differently now.
+        part = pull.changes(mark) if mark is not None and mark.stages == stages.digest else pull.whole(mark)
+        # What was asked for ahead is called off when the pull is left early, not when somebody collects garbage.
+        async with aclosing(part) as pages:
+            async for page in pages:
+                self._check_open()
+                yield page
         self._check_open()
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:

@@ -30,6 +30,7 @@ from adapters.hubspot.decode import (
     Pipelines,
     Properties,
     Record,
+    after,
     decoder,
 )
 from adapters.hubspot.errors import explained, is_status, react
@@ -172,10 +173,10 @@ class Api:
         while True:
             page = await self.get(self.paths.owners, params, decode=decoder(Owners))
             yield page.results
-            after = page.paging.next.after if page.paging is not None and page.paging.next is not None else ""
-            if not chain.goes_on(after):
+            following = after(page.paging)
+            if not chain.goes_on(following):
                 return
-            params = {**params, "after": after}
+            params = {**params, "after": following}
 
     async def listed(
         self, properties: Properties, *, archived: bool = False, history: str = ""
@@ -195,21 +196,21 @@ class Api:
         if history:
             params["propertiesWithHistory"] = history
         limit = self.history_page_size if history else self.page_size
-        chain, after = Chain("the list of deals"), ""
+        chain, cursor = Chain("the list of deals"), ""
         while True:
-            page, limit = await self._list_page(properties, params, limit, after)
-            chain.check(page.results, after=page.after)
+            page, limit = await self._list_page(properties, params, limit, cursor)
+            cursor = after(page.paging)
+            chain.check(page.results, after=cursor)
             yield page.results
-            after = page.after
-            if not chain.goes_on(after):
+            if not chain.goes_on(cursor):
                 return
 
     async def _list_page(
-        self, properties: Properties, params: Mapping[str, str], limit: int, after: str
+        self, properties: Properties, params: Mapping[str, str], limit: int, cursor: str
     ) -> tuple[Listing[Any], int]:
         """One page, smaller where HubSpot refuses its size; the limit that served."""
         while True:
-            asked = {**params, "limit": str(limit), **({"after": after} if after else {})}
+            asked = {**params, "limit": str(limit), **({"after": cursor} if cursor else {})}
             try:
                 page, _ = await self.ask("GET", self.paths.kind("deals"), asked, decode=properties.listing)
             except Refused as refused:

@@ -14,7 +14,7 @@ import msgspec
 
 from adapters.hubspot.api import Api
 from adapters.hubspot.chain import Chain
-from adapters.hubspot.decode import Associated, Associations, Definition, Properties, Record, Target, decoder
+from adapters.hubspot.decode import Associations, Definition, Properties, Record, Target, after, decoder
 from adapters.hubspot.errors import Forbidden
 from adapters.hubspot.rows import as_time
 from adapters.hubspot.settings import MOST_ASSOCIATED
@@ -122,10 +122,10 @@ class Children:
                 if found.from_.id in links:
                     links[found.from_.id] += found.to
             asked = [
-                {"id": found.from_.id, "after": after}
+                {"id": found.from_.id, "after": following}
                 for found in answer.results
-                if (after := _after(found))
-                and chains.setdefault(found.from_.id, Chain("a list of associations")).goes_on(after)
+                if (following := after(found.paging))
+                and chains.setdefault(found.from_.id, Chain("a list of associations")).goes_on(following)
             ]
         return {identity: MISSING if identity in unknown else targets for identity, targets in links.items()}
 
@@ -165,10 +165,6 @@ class _Kind:
     def _value(self, name: str, value: Any) -> Any:
         definition = (self.definitions or {}).get(name)
         return as_time(value) if definition is not None and definition.type in _TIMES else value
-
-
-def _after(found: Associated) -> str:
-    return found.paging.next.after if found.paging is not None and found.paging.next is not None else ""
 
 
 def _unreadable(answer: Associations) -> set[str]:

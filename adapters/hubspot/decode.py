@@ -29,6 +29,11 @@ class Paging(msgspec.Struct):
     next: Next | None = None
 
 
+def after(paging: Paging | None) -> str:
+    """Where the next page begins; empty where there is none."""
+    return paging.next.after if paging is not None and paging.next is not None else ""
+
+
 class Past(msgspec.Struct):
     """A value a property had, and since when."""
 
@@ -42,7 +47,6 @@ class Record(msgspec.Struct, Generic[_Properties], rename="camel"):
     id: str
     properties: _Properties
     created_at: str = ""
-    archived: bool = False
     archived_at: str | None = None
     properties_with_history: dict[str, list[Past]] | None = None
 
@@ -52,11 +56,6 @@ class Listing(msgspec.Struct, Generic[_Properties]):
 
     results: list[Record[_Properties]]
     paging: Paging | None = None
-
-    @property
-    def after(self) -> str:
-        """Where the next page begins; empty where this is the last."""
-        return self.paging.next.after if self.paging is not None and self.paging.next is not None else ""
 
 
 class Found(msgspec.Struct, Generic[_Properties]):
@@ -89,7 +88,6 @@ class Batch(msgspec.Struct, Generic[_Properties]):
 class AssociationType(msgspec.Struct, rename="camel"):
     """What one record is to another."""
 
-    type_id: int = 0
     label: str | None = None
 
 
@@ -135,7 +133,6 @@ class PipelineStage(msgspec.Struct, rename="camel"):
     label: str = ""
     display_order: int = 0
     metadata: StageMetadata = msgspec.field(default_factory=StageMetadata)
-    archived: bool = False
 
 
 class Pipeline(msgspec.Struct, rename="camel"):
@@ -145,7 +142,6 @@ class Pipeline(msgspec.Struct, rename="camel"):
     label: str = ""
     display_order: int = 0
     stages: list[PipelineStage] = []
-    archived: bool = False
 
 
 class Pipelines(msgspec.Struct):
@@ -155,9 +151,8 @@ class Pipelines(msgspec.Struct):
 
 
 class Option(msgspec.Struct):
-    """A value of a property that is chosen from a list."""
+    """A value of a property that is chosen from a list; records hold the value, people see a label."""
 
-    label: str = ""
     value: str = ""
     hidden: bool = False
 

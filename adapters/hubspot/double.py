@@ -48,6 +48,7 @@ class HubSpotDouble(DoubleAccount):
         multi_status: Whether a batch that misses something answers 207; the dated API answers 200.
         association_page: Associations of one record that are told at a time.
         burst: Requests in ten seconds; `daily`, requests a day that are left.
+        options: The values of properties that are chosen from a list, as HubSpot shows them.
         headers_at: What `X-HubSpot-RateLimit-Remaining` says; None counts.
     """
 
@@ -66,6 +67,7 @@ class HubSpotDouble(DoubleAccount):
         self.burst = 190
         self.daily = 625_000
         self.time_zone = "UTC"
+        self.options: dict[str, list[dict[str, Any]]] = {}
         self.headers_at: int | None = None
         self._tokens: dict[str, int] = {}
         self._refusals: list[tuple[str, bool]] = []
@@ -170,7 +172,7 @@ class HubSpotDouble(DoubleAccount):
         if collection is None or len(request.body) > LONGEST_SEARCH or not is_search(asked, collection):
             return _error(400, "VALIDATION_ERROR")
         groups, limit, after = asked["filterGroups"], asked["limit"], int(asked["after"])
-        found = found_by(collection, groups[0]["filters"] if groups else [])
+        found = found_by(collection, groups)
         if asked["sorts"] and asked["sorts"][0]["propertyName"] == collection.modified:
             found.sort(key=lambda one: one[1])
         names = _names(asked["properties"], _DEFAULTS)
@@ -245,7 +247,7 @@ class HubSpotDouble(DoubleAccount):
         types = {} if collection is None else collection.types
         return json_reply({"results": [
             {"name": name, "label": name, "type": kind, "fieldType": "text", "groupName": "dealinformation",
-             "options": [], "calculated": False, "hubspotDefined": True, "archived": False,
+             "options": self.options.get(name, []), "calculated": False, "hubspotDefined": True, "archived": False,
              "modificationMetadata": {"readOnlyValue": False}}
             for name, kind in types.items()
         ]})  # fmt: skip

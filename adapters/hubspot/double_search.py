@@ -44,12 +44,19 @@ def is_search(asked: Mapping[str, Any], collection: Collection) -> bool:
     )
 
 
-def found_by(collection: Collection, filters: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, Properties]]:
-    """What a search finds, by rising id. Of several conditions all must hold.
+Hit = tuple[str, int, Properties]
+"""Id, time of change and properties of a record, as the index has them."""
 
-    Returns:
-        Id, time of change and properties as the index has them.
-    """
+
+def found_by(collection: Collection, groups: Sequence[Mapping[str, Any]]) -> list[Hit]:
+    """What a search finds, by rising id: the records that fulfil every condition of any group."""
+    if len(groups) <= 1:
+        return _found_by_all(collection, groups[0]["filters"] if groups else [])
+    found = {one[0]: one for group in groups for one in _found_by_all(collection, group["filters"])}
+    return sorted(found.values(), key=lambda one: collection.number(one[0]))
+
+
+def _found_by_all(collection: Collection, filters: Sequence[Mapping[str, Any]]) -> list[Hit]:
     above, tests = -1, []
     for one in filters:
         name, operator, value = one["propertyName"], one["operator"], one["value"]

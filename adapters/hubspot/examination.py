@@ -40,6 +40,7 @@ class Examination:
         self._context = context
         self._answer: Answer | None = None
         self._zone = ""
+        self._definitions: dict[str, Definition] = {}
 
     async def checks(self) -> AsyncIterator[Check]:
         """Yield what was found. What cannot be looked at because something before it failed is not mentioned."""
@@ -130,6 +131,7 @@ class Examination:
                 name="fields of the mapping", outcome="skipped", says="the app may not see what properties there are",
                 remedy="add the scope crm.schemas.deals.read to the app",
             )  # fmt: skip
+        self._definitions = definitions
         return _lacking("fields of the mapping", "deals", wanted, definitions)
 
     async def _owners(self) -> Check | None:
@@ -175,14 +177,17 @@ class Examination:
 
     def _labels(self, stages: Stages) -> Check:
         """Stages that the mapping gives no meaning, and what they may mean."""
-        name, role = "stages", self._context.roles.get("stage", STAGE)
-        if role not in {STAGE, "dealstage.label"}:
-            return Check(name=name, outcome="skipped", says=f"the mapping takes stages from {role}")
-        known = self._known()
-        unknown = [one for one in stages.of_wanted() if one.status != "lost" and self._meaning(one, known) is None]
-        if not unknown:
+        name, role, known = "stages", self._context.roles.get("stage", STAGE), self._known()
+        if role in {STAGE, "dealstage.label"}:
+            unknown = [one for one in stages.of_wanted() if one.status != "lost" and self._meaning(one, known) is None]
+            said = [self._told(one, known) for one in unknown]
+        elif role in self._definitions and self._definitions[role].options:
+            values = [one.value for one in self._definitions[role].options if not one.hidden]
+            said = [f"{one}{_like(one, known)}" for one in values if _folded(one) not in known]
+        else:
+            return Check(name=name, outcome="skipped", says=f"{role} has no list of values to look at")
+        if not said:
             return Check(name=name, outcome="ok", says="each stage in HubSpot has its meaning in the mapping")
-        said = [self._told(one, known) for one in unknown]
         return Check(
             name=name, outcome="warning", says=f"stages the mapping does not know: {_joined(said)}",
             remedy="add their labels to `[stages]` of the mapping, or leave their pipeline out with `pipelines`",
@@ -190,10 +195,8 @@ class Examination:
 
     def _told(self, stage: Stage, known: dict[str, str]) -> str:
         """An unknown stage, with the stage its label looks like."""
-        near = difflib.get_close_matches(_folded(stage.label), known, n=1, cutoff=0.7)
-        like = f", which looks like {known[near[0]]}" if near else ""
         shown = stage.label if self._by_label() else f"{stage.id} ({stage.label})"
-        return f"{shown} in {stage.pipeline_label}{like}"
+        return f"{shown} in {stage.pipeline_label}{_like(stage.label, known)}"
 
     def _probabilities(self, stages: Stages) -> Check:
         """Where HubSpot's own stages have other probabilities than the chart, every deal inherits the difference."""
@@ -262,6 +265,11 @@ def _lacking(name: str, kind: str, wanted: set[str], definitions: dict[str, Defi
         remedy="correct the mapping, or create them in HubSpot: Settings, Properties; those with sensitive data need "
                "a scope of their own. Until then they are unknown to the rules",
     )  # fmt: skip
+
+
+def _like(label: str, known: dict[str, str]) -> str:
+    near = difflib.get_close_matches(_folded(label), known, n=1, cutoff=0.7)
+    return f", which looks like {known[near[0]]}" if near else ""
 
 
 def _folded(label: str) -> str:

@@ -3,8 +3,8 @@
 Whole: the list of all deals, in real time and page by page. The list does not count, so the search is asked how many
 deals there are, before and after; when the list gave fewer than both say, the ids are compared one by one.
 
-From a watermark on: the archived deals; then the deals that the search says have changed, and those whose children
-have. The search only names them. Its copies may be old, so the deals themselves are read by id.
+From a watermark on: the deals that the search says have changed, and those whose children have. The search only names
+them. Its copies may be old, so the deals themselves are read by id. Then the archived deals.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final, TypeVar
 
-from adapters.hubspot.api import ID, Api, changed_property
+from adapters.hubspot.api import ID, Api, Batched, changed_property
 from adapters.hubspot.children import Children
 from adapters.hubspot.decode import Properties, Record
 from adapters.hubspot.errors import is_status
 from adapters.hubspot.ids import Ids
-from adapters.hubspot.rows import STAGE, Table, milliseconds
+from adapters.hubspot.rows import MERGED, STAGE, Table, merged_into, milliseconds
 from adapters.hubspot.settings import MOST_ASSOCIATED
 from adapters.hubspot.watermark import MOST_REMEMBERED, Recent, Watermark
 from syncd.adapter import Page, SourceContext
@@ -79,15 +79,22 @@ class Pull:
         self._total = 0
         self._given = 0
         self._archived: dict[str, int] = {}
+        self._absent: dict[str, None] = {}
         self._told = False
 
     # ----------------------------------------------------------------------------------------------------- whole
 
-    async def whole(self) -> AsyncGenerator[Page, None]:
-        """Every deal."""
+    async def whole(self, since: Watermark | None = None) -> AsyncGenerator[Page, None]:
+        """Every deal; and what is gone since a watermark, where there is one that no increment can start from."""
         async with aclosing(ahead(self._all())) as groups:
             async for records in groups:
                 yield await self._page(records)
+        # Listed in any case, so that the first increment notices what is had back by then.
+        async for gone in self._newly_archived(self._began if since is None else since.at - self._overlap):
+            if since is not None:
+                yield self._gone_page(gone)
+        async for page in self._had_back():
+            yield page
         yield self._last()
 
     async def keys(self) -> AsyncGenerator[list[str], None]:
@@ -136,9 +143,7 @@ class Pull:
                 return
         try:
             async for page in self._api.listed(Properties([ID])):
-                yield (
-                    await self._api.read("deals", [one.id for one in page], properties, history=self._history)
-                ).records
+                yield (await self._reread([one.id for one in page])).records
         except Refused as refused:
             raise self._api.explained(refused) from None
 
@@ -150,7 +155,8 @@ class Pull:
         """The deals that are there and were not in the list; HubSpot's index may also count some that are not."""
         async for found in self._api.found("deals", []):
             unseen = [one.id for one in found if one.id not in self._seen]
-            read = await self._api.read("deals", unseen, self._table.properties, history=self._history)
+            read = await self._reread(unseen)
+            self._absent |= dict.fromkeys(read.missing)
             if records := [one for one in read.records if self._seen.add(one.id)]:
                 yield records
 
@@ -158,34 +164,61 @@ class Pull:
 
     async def changes(self, since: Watermark) -> AsyncGenerator[Page, None]:
         """What changed since."""
-        low = since.at - self._overlap
-        async for page in self.gone(since):
-            yield page
+        low, self._absent = since.at - self._overlap, dict.fromkeys(since.archived)
         async with aclosing(ahead(self._named(since, low))) as parts:
             async for ids in parts:
-                read = await self._api.read("deals", ids, self._table.properties, history=self._history)
+                read = await self._reread(ids)
+                for one in read.records:
+                    self._absent.pop(one.id, None)
+                self._absent |= dict.fromkeys(read.missing)
                 yield await self._page(read.records, gone=read.missing)
+        async for gone in self._newly_archived(low):
+            yield self._gone_page(gone)
+        async for page in self._had_back():
+            yield page
         for key, version in since.seen.items():
             kind, _, identity = key.partition(":")
             self._recent.keep(kind, identity, version, milliseconds(version))
         yield self._last()
 
-    async def gone(self, since: Watermark) -> AsyncGenerator[Page, None]:
-        """The deals that were archived since. HubSpot can neither sort nor filter them, and keeps them for 90 days."""
-        low = since.at - self._overlap
+    async def _had_back(self) -> AsyncIterator[Page]:
+        """Deals that were not there and are not archived: merged, or had back, which may not count as a change.
+
+        Whether it does is documented nowhere.
+        """
+        back = [one for one in self._absent if one not in self._archived]
+        for start in range(0, len(back), MOST_ASSOCIATED):
+            read = await self._reread(back[start : start + MOST_ASSOCIATED])
+            for one in read.records:
+                self._seen.add(one.id)
+            yield await self._page(read.records, gone=read.missing)
+
+    async def _reread(self, ids: Sequence[str]) -> Batched:
+        return await self._api.read("deals", ids, self._table.properties, history=self._history)
+
+    def _gone_page(self, gone: Sequence[str]) -> Page:
+        return Page(self._table.columns, [], declared=False, gone=gone)
+
+    async def _newly_archived(self, low: int) -> AsyncIterator[list[str]]:
+        """Note what is archived, and give the ids of what was archived since a time.
+
+        HubSpot can neither sort nor filter archived deals, and keeps them for 90 days.
+        """
         try:
-            async for listed in self._api.listed(Properties([ID]), archived=True):
+            async for listed in self._api.listed(Properties([MERGED]), archived=True):
                 times = {one.id: milliseconds(one.archived_at or "") for one in listed}
                 self._archived |= times
-                if gone := [identity for identity, at in times.items() if at >= low]:
-                    yield Page(self._table.columns, [], declared=False, gone=gone)
+                late = [one for one in listed if times[one.id] >= low]
+                # Deals may have been merged into one that was then archived, which says so where no other does.
+                merged = [went for one in late for went in merged_into(one, Properties.values(one)[0])]
+                if late:
+                    yield [*(one.id for one in late), *merged]
         except Refused as refused:
             raise self._api.explained(refused) from None
 
     async def _named(self, since: Watermark, low: int) -> AsyncGenerator[list[str], None]:
         """The ids of deals to read again, once each, some at a time."""
-        # Whether a deal that is had back counts as changed is documented nowhere.
-        waiting = [one for one in since.archived if one not in self._archived and self._seen.add(one)]
+        waiting: list[str] = []
         for kind in ("deals", *self._children.kinds):
             async for found in self._changed(kind, low, since):
                 ids = found if kind == "deals" else await self._children.deals_of(kind, found)

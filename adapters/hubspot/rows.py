@@ -147,9 +147,7 @@ class Table:
 
     def merged(self, record: Record[Any]) -> list[str]:
         """The ids that went into this record."""
-        said = Properties.values(record)[self._at[MERGED]]
-        parts = said.split(";") if isinstance(said, str) else []
-        return [one for part in parts if (one := part.strip()) and one != record.id]
+        return merged_into(record, Properties.values(record)[self._at[MERGED]])
 
     def lacking(self, records: Iterable[Record[Any]]) -> list[str]:
         """The mapped properties that none of these records has. HubSpot says nothing of names it does not know."""
@@ -157,6 +155,12 @@ class Table:
         for record in records:
             there |= {place for place, value in enumerate(Properties.values(record)) if value is not msgspec.UNSET}
         return [self.properties.names[place] for place in self._native if place not in there]
+
+
+def merged_into(record: Record[Any], said: Any) -> list[str]:
+    """The ids that went into a record, by what its property `MERGED` says."""
+    parts = said.split(";") if isinstance(said, str) else []
+    return [one for part in parts if (one := part.strip()) and one != record.id]
 
 
 def _is_time(definitions: Mapping[str, Definition] | None, name: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.hubspot import HubSpotAdapter
 from adapters.hubspot.double import CLIENT, REFRESH, HubSpotDouble
+from adapters.hubspot.double_search import found_by
 from adapters.hubspot.errors import react, scopes_in
 from adapters.hubspot.settings import HubSpotSettings
 from syncd.adapter import SourceContext
@@ -177,6 +178,23 @@ def test_the_limits_of_the_double_are_hubspots(account):
     assert status("POST", f"{deals}/search", search | {"filterGroups": [{"filters": []}] * 6}) == 400
     assert status("POST", f"{deals}/search", {"limit": 5}) == 400
     assert status("POST", f"{deals}/batch/read", {"inputs": [{"id": "1"}]}) == 400
+
+
+def test_the_search_of_the_double_joins_groups(account):
+    """Conditions in one group must all hold, and one group of several suffices, as in HubSpot's search."""
+    account.double.load(account.deals(10))
+    early, late = {"operator": "LT", "value": "1"}, {"operator": "GTE", "value": "1"}
+    above = {"propertyName": "hs_object_id", "operator": "GT", "value": "1006"}
+
+    def found(*groups):
+        filters = [{"filters": [one if "propertyName" in one else one | {"propertyName": "hs_lastmodifieddate"}
+                                for one in group]} for group in groups]  # fmt: skip
+        return [one[0] for one in found_by(account.double.deals, filters)]
+
+    assert found() == [str(number) for number in range(1_000, 1_010)]
+    assert found([above, late]) == ["1007", "1008", "1009"]
+    assert found([above, early]) == []
+    assert found([early], [above, late]) == ["1007", "1008", "1009"]
 
 
 def test_unreadable_answers_of_the_start_are_errors(account):

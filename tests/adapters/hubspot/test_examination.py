@@ -135,6 +135,19 @@ def test_stages_by_id(small):
     assert elsewhere.outcome == "skipped"
 
 
+def test_stages_in_a_property_of_ones_own(small):
+    """Where the mapping takes stages from a custom property, its values are looked at, but for hidden ones."""
+    values = [("Qualify", False), ("Developing", False), ("Old", True)]
+    small.double.deals.types["our_stage"] = "enumeration"
+    small.double.options["our_stage"] = [
+        {"label": f"The {value}", "value": value, "hidden": hidden, "displayOrder": 0} for value, hidden in values
+    ]
+
+    found = checks(small.adapter(fields=FIELDS | {"our_stage"}, roles={**ROLES, "stage": "our_stage"}))["stages"]
+
+    assert found.says == "stages the mapping does not know: Developing, which looks like develop"
+
+
 def test_stages_of_pipelines_that_are_not_read(small):
     """Only the pipelines of the setting are looked at; one that is not there fails."""
     small.double.pipelines[1].stages.append(

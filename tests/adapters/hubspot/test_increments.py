@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 
@@ -152,6 +154,14 @@ def test_merged_deals_are_gone(account, known):
     assert names(given) == {survivor}
 
 
+def test_deals_merged_into_one_that_was_archived_are_gone(account, known):
+    """Where the deal that remained of a merge was archived as well, all three are gone."""
+    survivor = account.double.merge("1005", "1006")
+    account.double.deals.archive(survivor)
+
+    assert gone(pages(account.adapter(), known)) == {"1005", "1006", survivor}
+
+
 def test_a_deal_that_went_after_it_was_found_is_gone(account, known):
     """What the search still names and can no longer be read is told as gone."""
     account.double.edit("1005", {"amount": "5"})
@@ -297,3 +307,61 @@ def altered(account, path, change):
 
     account.double.handle = handle
     account.serve()
+
+
+@pytest.mark.parametrize("seed", [0, 6, 11, 16])
+def test_many_increments_add_up_to_the_account(account, seed):
+    """After rounds of changes, some seen late and some in mid-pull, what was told adds up to what is there."""
+    double, chance = account.double, random.Random(seed)
+    account.double.load(account.deals(120, tasks=[{"hs_task_subject": "Call", "hs_task_status": "NOT_STARTED"}]))
+    double.lag_seconds = chance.choice([0, 5, 300])
+    double.deals.restoring_changes = chance.random() < 0.5
+    wanted = {"children": {"tasks": frozenset({"hs_task_status"})}}
+    known, since = {}, None
+    for turn in range(8):
+        double.before = lambda _, turn=turn: _disturb(double, chance) if turn < 6 else None
+        given = pages(account.adapter(**wanted), since)
+        for page in given:
+            known |= {one["hs_object_id"]: (one["amount"], str(one["tasks"])) for one in rows([page])}
+            for identity in page.gone:
+                known.pop(identity, None)
+        since = mark(given)
+        double.clock.advance(chance.choice([20, 900]) if turn < 6 else 900)
+        if turn < 6:
+            for _ in range(5):
+                _disturb(double, chance)
+
+    assert known == {
+        one.id: (one.properties["amount"], str(_tasks(double, one.id)))
+        for one in double.deals.records.values()
+        if one.archived is None
+    }
+
+
+def _disturb(double, chance):
+    """Change something in an account, or nothing."""
+    double.clock.advance(chance.random())
+    alive = [one.id for one in double.deals.records.values() if one.archived is None]
+    chosen, other = chance.sample(alive, 2)
+    match chance.randrange(14):
+        case 0 | 1 | 2:
+            double.edit(chosen, {"amount": str(chance.randrange(999))})
+        case 3:
+            double.insert({"dealname": "New", "dealstage.label": "Proof", "amount": "1"})
+        case 4:
+            double.deals.archive(chosen)
+        case 5:
+            if archived := [one.id for one in double.deals.records.values() if one.archived is not None]:
+                double.deals.restore(chance.choice(archived))
+        case 6:
+            double.merge(chosen, other)
+        case 7:
+            double.attach(chosen, "tasks", {"hs_task_status": "COMPLETED"})
+        case 8:
+            task = chance.choice(list(double.kinds["tasks"].records))
+            double.kinds["tasks"].change(task, {"hs_task_status": chance.choice(["WAITING", "COMPLETED"])})
+
+
+def _tasks(double, deal):
+    linked = double.links.get(("deals", "tasks"), {}).get(deal, [])
+    return [{"hs_task_status": double.kinds["tasks"].records[one].properties["hs_task_status"]} for one, _ in linked]
