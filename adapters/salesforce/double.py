@@ -271,6 +271,8 @@ class SalesforceDouble:
     def _route(self, request: Request, path: str, version: str) -> Reply:
         kind, _, rest = path.partition("/")
         match kind, rest.split("/"):
+            case "", _:
+                return json_reply({one: f"/services/data/v{version}/{one}" for one in ("query", "sobjects", "jobs")})
             case "limits", _:
                 left = {"Max": self.limit, "Remaining": self.limit - self.used}
                 return json_reply(

@@ -62,7 +62,7 @@ _MEANINGS: Final = {
     ),
     "QUERY_TIMEOUT": (
         "the org took too long over a query, however small its part",
-        "run again when the org is less busy, or set `bulk_above` lower so that a Bulk API job is used",
+        "run again when the org is less busy; a Bulk API job may take longer, where `bulk` allows one",
     ),
     "INVALID_QUERY_LOCATOR": (
         "the org forgot a query again and again before it was read to its end",
@@ -86,7 +86,7 @@ _MEANINGS: Final = {
     ),
     "URI_TOO_LONG": (
         "the mapping names more fields than fit into one request",
-        "set `bulk_above = 0`, so that the query travels in the body of a Bulk API job",
+        "let `bulk` allow Bulk API jobs, which take the query in their body, or map fewer fields",
     ),
 }  # fmt: skip
 """Reason and remedy of the codes that people can do something about

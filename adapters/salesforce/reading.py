@@ -60,7 +60,7 @@ class Reading:
         self.promised = 0
         self.notes: list[str] = []
         self._large = org.settings.bulk_above
-        self._jobs = self._large is not None
+        self._jobs = org.settings.bulk
         """Whether a job may be tried."""
         long = len(quote(self._query(shape, self._where))) > soql.LONGEST_IN_AN_ADDRESS
         self._job = self._jobs and (long or self._large == 0)
@@ -121,7 +121,7 @@ class Reading:
             async with aclosing(self._org.query(query, self._shape.batch, everything=self._everything)) as pages:
                 async for page in pages:
                     self.promised = before + page.totalSize
-                    if self._jobs and not before and not page.done and page.totalSize > (self._large or 0):
+                    if self._jobs and not before and not page.done and page.totalSize > self._large:
                         self._job = True
                         return
                     yield self._shape.rows(page.records)
@@ -129,8 +129,12 @@ class Reading:
                         raise SourceIncomplete("the org gives more records than it says there are", "run again")
             self._over = True
         except Refused as refused:
+            code = errors.code_of(refused.answer)
+            if code == errors.TIMED_OUT and self._jobs and not self._where:
+                self._job = True  # a job may take its time
+                return
             self._failures = self._failures + 1 if len(self.seen) == before else 0
-            if errors.code_of(refused.answer) != errors.DEAD_CURSOR or self._failures == _RESUMED:
+            if code != errors.DEAD_CURSOR or self._failures == _RESUMED:
                 raise
 
     async def _by_job(self) -> AsyncGenerator[list[Row], None]:

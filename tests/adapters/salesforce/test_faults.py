@@ -129,14 +129,14 @@ def answering(org, reply, matching):
      ("INVALID_FIELD", 400, "read access"), ("MALFORMED_QUERY", 400, "api_version"),
      ("INSUFFICIENT_ACCESS_OR_READONLY", 403, "read access"), ("NOT_FOUND", 404, "base_url"),
      ("API_CURRENTLY_DISABLED", 403, "administrator"), ("SOMETHING_NEW", 400, "doctor"),
-     ("REQUEST_LIMIT_EXCEEDED", 403, "less often"), ("QUERY_TIMEOUT", 400, "bulk_above")],
+     ("REQUEST_LIMIT_EXCEEDED", 403, "less often"), ("QUERY_TIMEOUT", 400, "bulk")],
 )  # fmt: skip
 def test_codes_of_the_org_become_remedies(monkeypatch, code, status, says):
     """Each code that people can do something about has its own remedy, and no message of the org is repeated."""
     with Org(monkeypatch, DEALS) as org:
         answering(org, refusing(code, status), lambda request: "q" in request.query)
         with pytest.raises(SourceIncomplete) as caught:
-            org.pull()
+            org.pull(bulk=False)
 
     assert says in caught.value.remedy
     assert "Confidential" not in str(caught.value) + caught.value.remedy
@@ -155,6 +155,15 @@ def test_what_passes_is_waited_for(monkeypatch, code, status):
 
         assert len(by_id(org.pull())) == 300
         assert len(org.time.waits) == 2
+
+
+def test_a_query_that_takes_too_long_goes_by_a_job(monkeypatch):
+    """A full pull over which the org takes too long is asked for as a job, which may take its time."""
+    with Org(monkeypatch, DEALS) as org:
+        org.double.slow = lambda text: "FROM Opportunity " in text
+
+        assert len(by_id(org.pull())) == 300
+        assert org.asked("/results")
 
 
 def test_too_many_calls_at_once_are_waited_for(monkeypatch):

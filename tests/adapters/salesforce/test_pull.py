@@ -324,6 +324,8 @@ def test_a_query_too_long_for_an_address_goes_by_a_job(monkeypatch):
 
         assert {"x"} == {row[name] for name in names}
         assert org.asked("/results")
+        with pytest.raises(SourceIncomplete, match="URI_TOO_LONG"):
+            org.pull(fields={*FIELDS, *names}, bulk=False)
 
 
 def test_an_absent_key_is_missing(monkeypatch):
