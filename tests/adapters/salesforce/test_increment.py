@@ -112,7 +112,7 @@ def test_many_records_under_one_stamp_are_all_found(monkeypatch):
         stamp = time_text(org.double.now)
         for row in org.double.tables["Opportunity"].rows.values():
             row["SystemModstamp"] = stamp
-        org.double.page_cap = 200
+        org.double.queries.page_cap = 200
         found = by_id(org.pull(mark))
 
     assert len(found) == 500
@@ -180,7 +180,7 @@ def test_a_large_increment_goes_by_a_job(monkeypatch):
         for one in rest:
             org.double.edit(one, Name="Changed")
         org.double.delete(gone)
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         pages = org.pull(mark, bulk_above=200)
 
     assert set(by_id(pages)) == set(rest)
@@ -200,12 +200,12 @@ def test_a_slow_span_is_halved(monkeypatch):
             whole = "SystemModstamp <" not in text and "SystemModstamp >=" in text
             return whole and len([one for one in org.double.asked if one[1].endswith("/queryAll")]) < 4
 
-        org.double.slow = slow
+        org.double.queries.slow = slow
         pages = org.pull(mark)
 
         assert len(by_id(pages)) == 20
 
-        org.double.slow = lambda text: "SystemModstamp" in text
+        org.double.queries.slow = lambda text: "SystemModstamp" in text
         with pytest.raises(SourceIncomplete, match="QUERY_TIMEOUT"):
             org.pull(mark)
 
@@ -375,7 +375,7 @@ def test_a_cut_history_makes_the_pull_incomplete(monkeypatch):
     """Fewer rows than promised, and than there are afterwards, is no whole history."""
     with Org(monkeypatch, DEALS) as org:
         org.double.hooks.append(
-            lambda request: setattr(org.double, "lose", int("OpportunityHistory" in request.query.get("q", "")))
+            lambda request: setattr(org.double.queries, "lose", int("OpportunityHistory" in request.query.get("q", "")))
         )
         with pytest.raises(SourceIncomplete, match="OpportunityHistory"):
             org.pull()

@@ -24,7 +24,9 @@ DEALS = [
         "source_type": "MQP", "forecast": "yes", "qualify.sponsor_letter_agreed": "yes",
         "qualify.sponsor_letter_agreed.date": "2026-01-20", "qualify.sponsor_letter_agreed.by": "Ann",
         "qualify.sponsor_letter_agreed.ref": "letter.pdf", "qualify.sponsor_pain": "no",
-        "prospect.sponsor_identified": "2026-01-10", "prospect.in_territory_or_account": "yes",
+        "prospect.sponsor_identified": "yes", "prospect.sponsor_identified.date": "2026-01-10",
+        "prospect.sponsor_identified.by": "Li", "develop.power_access": "2026-02-11",
+        "prospect.in_territory_or_account": "yes",
     },
     {
         "id": "006RO000001abcEYAQ", "name": "Old <script>", "account": "Contoso", "owner": "Li", "territory": None,
@@ -42,13 +44,11 @@ DEALS = [
         "prospect.in_territory_or_account": "yes",
     },
 ]  # fmt: skip
-CHILD_EVIDENCE = (
-    "prospect.sponsor_identified", "develop.power_access", "proof.proposal_reviewed", "proof.business_asked",
-)  # fmt: skip
+CHILD_EVIDENCE = ("develop.power_access", "proof.proposal_reviewed", "proof.business_asked")
 COMPARED = (
     "id", "name", "account", "owner", "territory", "stage", "stage_label", "probability", "amount", "currency",
     "close_date", "status", "closed", "decision_due", "created_at", "updated_at", "stage_entered_at", "source_type",
-    "forecast", "unreadable", "met", "not_met", "dates",
+    "forecast", "unreadable", "met", "not_met", "dates", "by",
 )  # fmt: skip
 
 
