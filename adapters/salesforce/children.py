@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.salesforce import soql
+from adapters.salesforce import errors, soql
 from adapters.salesforce.decode import Shape
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
@@ -122,7 +122,9 @@ class Children:
                 async with aclosing(self._org.query(query, shape.batch, everything=True)) as pages:
                     async for page in pages:
                         yield [row[0] for row in shape.rows(page.records) if row[0]]
-            except Refused:
+            except Refused as refused:
+                if not errors.is_denied(refused):
+                    raise
                 self._give_up(native, child)
 
     async def _column(self, native: str, ids: Sequence[str]) -> list[Any]:
@@ -148,7 +150,11 @@ class Children:
                 return {}
             try:
                 promised, records = await self._org.rows(query, child.shape.batch, everything=child.everything)
-            except Refused:
+            except Refused as refused:
+                if errors.code_of(refused.answer) == errors.DEAD_CURSOR:
+                    continue
+                if not errors.is_denied(refused):
+                    raise
                 child.readable = False
                 return {}
             if promised == len(records):
@@ -169,7 +175,7 @@ class Children:
                         return
                     records += page.records
         except Refused:
-            return  # asked by ids, it may be answered; if not, it is told there
+            return  # asked by ids, it may be answered; if not, that is told there
         if promised == len(records):
             child.all = _by_parent(child, records)
 
@@ -191,7 +197,9 @@ async def _look_up(catalogue: Catalogue, info: ObjectInfo, native: str, wanted: 
     try:
         of_child, _ = await catalogue.describe(told.childSObject)
         columns, lacking = await catalogue.find(told.childSObject, wanted)
-    except Refused:
+    except Refused as refused:
+        if not errors.is_denied(refused):
+            raise
         return None
     parent = of_child.field(told.field)
     if lacking or parent is None:

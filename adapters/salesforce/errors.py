@@ -28,6 +28,9 @@ _NOT_ACCEPTABLE: Final = 406
 """Seen now and then for good requests, and cured by repeating them
 (https://github.com/singer-io/tap-salesforce/blob/master/CHANGELOG.md)."""
 
+_DENIED: Final = frozenset({"INVALID_TYPE", "INVALID_FIELD", "MALFORMED_QUERY", "NOT_FOUND", "QUERY_TIMEOUT"})
+"""What does not exist, may not be seen, may not be asked like this, or takes too long."""
+
 DEAD_CURSOR: Final = "INVALID_QUERY_LOCATOR"
 TIMED_OUT: Final = "QUERY_TIMEOUT"
 
@@ -96,6 +99,12 @@ _MEANINGS: Final = {
 def code_of(answer: Answer) -> str:
     """The error code of an answer; empty where it has none."""
     return _said(answer).errorCode
+
+
+def is_denied(refused: Refused) -> bool:
+    """Whether the org refused because of what was asked, so that other questions may still be answered."""
+    code = code_of(refused.answer)
+    return code in _DENIED or code.startswith("INSUFFICIENT_ACCESS")
 
 
 def react(answer: Answer) -> Reaction:

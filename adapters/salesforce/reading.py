@@ -96,6 +96,7 @@ class Reading:
             Refused: The query is not answered.
         """
         after: list[str] = []
+        swept = Seen()
         while True:
             query = f"{self._query(_SWEPT, [*self._where, *after])} LIMIT {_SWEPT_AT_ONCE}"
             for _ in range(_ASKED):
@@ -106,6 +107,8 @@ class Reading:
             else:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
             if ids := [row[0] for row in _SWEPT.rows(page.records)]:
+                if len(swept.add(ids)) < len(ids):
+                    raise SourceIncomplete("the org gives the same records twice", "run again")
                 yield ids
                 after = [f"Id > {soql.quoted(ids[-1])}"]
             if page.done and len(ids) < _SWEPT_AT_ONCE:
@@ -160,11 +163,10 @@ class Reading:
 
     async def _lost(self) -> AsyncGenerator[list[Row], None]:
         """The records that are there and did not come."""
-        came = set(self.seen)
         lost: list[str] = []
         async with aclosing(self.sweep()) as parts:
             async for ids in parts:
-                lost += [one for one in ids if one not in came]
+                lost += self.seen.lacking(ids)
                 if len(lost) > _MOST_LOST:
                     raise SourceIncomplete("the org gave far fewer records than it said there are", "run again")
         for some in soql.chunks(lost):

@@ -289,6 +289,18 @@ def test_a_component_that_is_lost_in_mid_pull_is_unknown(monkeypatch):
     assert any("Task" in note for note in pages[-1].notes)
 
 
+@pytest.mark.parametrize("part", ["FROM Task", "FROM OpportunityHistory"])
+def test_a_spent_quota_is_not_taken_for_a_lack_of_access(monkeypatch, part):
+    """What the org refuses for another reason than what was asked makes the pull incomplete."""
+    with Org(monkeypatch, DEALS) as org:
+        org.double.attach("Task", org.double.ids()[0], {"Type": "Call"})
+        org.double.hooks.append(
+            lambda request: part in request.query.get("q", "") and setattr(org.double, "limit", org.double.used)
+        )
+        with pytest.raises(SourceIncomplete, match="requests"):
+            org.pull(children=TASKS, quota_percent=100)
+
+
 def test_a_change_beside_a_record_brings_it_again(monkeypatch):
     """A task that came, changed or went moves no stamp of its opportunity, which is given again all the same."""
     with Org(monkeypatch, DEALS) as org:

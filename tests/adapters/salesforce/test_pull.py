@@ -376,6 +376,12 @@ def test_the_ids_that_came_take_little_room():
 
     assert sum(map(len, seen._pages)) < 8 * len(ids)
     assert set(ids) == set(seen)
+    assert seen.lacking([ids[1_999], "006RO0000000001AAB", ids[2_000], "zzz", "0"]) == [
+        "006RO0000000001AAB",
+        "zzz",
+        "0",
+    ]
+    assert Seen().lacking(["a"]) == ["a"]
     assert seen.add(["1-9", ids[5], "1-10", "1-9"]) == [0, 2]
     assert len(seen) == 6_002
 
