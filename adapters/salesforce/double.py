@@ -136,9 +136,8 @@ class SalesforceDouble:
                 self.tables[child].rows[one]["IsDeleted"] = True
 
     def undelete(self, identity: str) -> None:
-        """Take an opportunity out of the recycle bin."""
+        """Take an opportunity out of the recycle bin. The log of deletions still tells of it."""
         self.tables["Opportunity"].rows[identity] |= {"IsDeleted": False, "SystemModstamp": time_text(self.now)}
-        self._deletions.pop(identity, None)
         for child, (pointer, _) in CHILDREN.items():
             for one in self.tables[child].index(pointer).get(identity, ()):
                 self.tables[child].rows[one]["IsDeleted"] = False

@@ -127,7 +127,7 @@ def test_deletions_are_told(monkeypatch):
         org.double.purge(purged)
         org.double.delete(back)
         org.double.undelete(back)
-        org.double.advance(minutes=2)
+        org.double.advance(minutes=2)  # the log of deletions tells of those in minutes that are over
         org.double.delete(late)
         pages = org.pull(mark)
 

@@ -1,11 +1,14 @@
 """The shipped mapping, from the double to opportunities."""
 
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.salesforce import SalesforceAdapter
+from adapters.salesforce.double import SalesforceDouble
 from syncd.mapping import Mapper, load_mapping
 from syncd.mapping.values import Reading
 from syncd.process import load_process
@@ -110,6 +113,13 @@ def test_every_field_of_the_mapping_is_a_name(mapping):
 
     assert {stage.id for stage in PROCESS.stages} == with_labels
     assert set(PROCESS.evidence) == set(mapping.evidence)
+
+
+def test_adapter_and_double_are_found_by_their_name():
+    """The entry points lead to the adapter and to its double."""
+    found = [next(iter(entry_points(group=f"syncd.{kind}", name="salesforce"))) for kind in ("adapters", "doubles")]
+
+    assert [SalesforceAdapter, SalesforceDouble] == [one.load() for one in found]
 
 
 def test_an_org_without_the_custom_fields_can_be_read(monkeypatch, mapping):

@@ -199,7 +199,8 @@ def test_a_forgotten_cursor_is_taken_up_again(monkeypatch):
         org.double.queries.page_cap = 400
         cut_pages(org.double, at=3, change=lambda double: double.forget_cursors())
 
-        assert set(by_id(org.pull())) == set(org.double.ids())
+        assert set(by_id(org.pull(history=False))) == set(org.double.ids())
+        assert org.server.requests == 2 + 3 + 1 + 5  # three pages, one refused, and five of what was left
 
 
 def test_cursors_that_are_always_forgotten_end_the_pull(monkeypatch):
