@@ -134,7 +134,7 @@ class HttpClient:
 
     @property
     def granted(self) -> Mapping[str, str]:
-        """What the token endpoint said beside the token; empty before it was asked. Foreign text, not to be followed."""
+        """What the token endpoint said beside the token; empty before it was asked. Foreign text."""
         return self._auth.granted if self._auth is not None else {}
 
     async def __aenter__(self) -> Self:
