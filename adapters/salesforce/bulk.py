@@ -31,7 +31,7 @@ _ASKED: Final = 3
 
 _BUSY_STATES: Final = frozenset({"UploadComplete", "InProgress"})
 _ID: Final = re.compile(r"[A-Za-z0-9]{15,18}")
-_LOCATOR: Final = re.compile(r"[A-Za-z0-9_=-]{1,200}")
+_LOCATOR: Final = re.compile(r"[!-~]{1,500}")
 _LAST: Final = "null"
 _ROWS_A_PAGE: Final = 2_000
 

@@ -6,17 +6,17 @@ that cannot be read is unknown, which is no error; one that is read, is read who
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.salesforce import soql
+from adapters.salesforce import errors, soql
 from adapters.salesforce.decode import Shape
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
+from adapters.salesforce.together import all_of
 from syncd.adapter import MISSING
 from syncd.httpkit import Refused
 
@@ -93,11 +93,8 @@ class Children:
             wanted: The fields the mapping uses, by component.
         """
         made = cls(org, sorted(wanted))
-        for native in made.natives:
-            try:
-                child = await _look_up(catalogue, info, native, wanted[native])
-            except Refused:
-                child = None
+        found = await all_of(_look_up(catalogue, info, native, wanted[native]) for native in made.natives)
+        for native, child in zip(made.natives, found, strict=True):
             if child is None:
                 made._note_unknown(native)
             else:
@@ -106,11 +103,11 @@ class Children:
 
     async def read_few(self) -> None:
         """Read the components that have few rows at once. For full pulls, before their first page."""
-        await _all_of(self._few(child) for child in self._found.values() if child.tells_changes)
+        await all_of(self._few(child) for child in self._found.values() if child.tells_changes)
 
     async def of(self, ids: Sequence[str]) -> list[list[Any]]:
         """For each id the rows of each component, in the order of `natives`; `MISSING` where they cannot be read."""
-        columns = await _all_of(self._column(native, ids) for native in self.natives)
+        columns = await all_of(self._column(native, ids) for native in self.natives)
         return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in ids]
 
     async def changed(self, since: datetime) -> AsyncGenerator[list[str], None]:
@@ -125,7 +122,9 @@ class Children:
                 async with aclosing(self._org.query(query, shape.batch, everything=True)) as pages:
                     async for page in pages:
                         yield [row[0] for row in shape.rows(page.records) if row[0]]
-            except Refused:
+            except Refused as refused:
+                if not errors.is_denied(refused):
+                    raise
                 self._give_up(native, child)
 
     async def _column(self, native: str, ids: Sequence[str]) -> list[Any]:
@@ -136,7 +135,7 @@ class Children:
         if child.all is not None:
             by_parent = child.all
         else:
-            for some in await _all_of(self._rows(child, some) for some in soql.chunks(ids)):
+            for some in await all_of(self._rows(child, some) for some in soql.chunks(ids)):
                 by_parent |= some
         if not child.readable:
             self._give_up(native, child)
@@ -151,7 +150,11 @@ class Children:
                 return {}
             try:
                 promised, records = await self._org.rows(query, child.shape.batch, everything=child.everything)
-            except Refused:
+            except Refused as refused:
+                if errors.code_of(refused.answer) == errors.DEAD_CURSOR:
+                    continue
+                if not errors.is_denied(refused):
+                    raise
                 child.readable = False
                 return {}
             if promised == len(records):
@@ -172,7 +175,7 @@ class Children:
                         return
                     records += page.records
         except Refused:
-            return  # asked by ids, it may be answered; if not, it is told there
+            return  # asked by ids, it may be answered; if not, that is told there
         if promised == len(records):
             child.all = _by_parent(child, records)
 
@@ -191,15 +194,20 @@ async def _look_up(catalogue: Catalogue, info: ObjectInfo, native: str, wanted: 
     told = info.child(native)
     if told is None:
         return None
-    of_child, _ = await catalogue.describe(told.childSObject)
+    try:
+        of_child, _ = await catalogue.describe(told.childSObject)
+        columns, lacking = await catalogue.find(told.childSObject, wanted)
+    except Refused as refused:
+        if not errors.is_denied(refused):
+            raise
+        return None
     parent = of_child.field(told.field)
-    columns, lacking = await catalogue.find(told.childSObject, wanted)
     if lacking or parent is None:
         return None
     # The parent's id is asked for once, be it that the mapping looks at it or not.
     columns = [column for column in columns if column.path != (parent.name,)]
     shape = Shape([Column(_PARENT, (parent.name,), "text"), *columns])
-    many = len(parent.reference_to) > 1 and parent.relationship_name is not None
+    many = len(parent.reference_to) > 1 and soql.is_name(parent.relationship_name or "")
     return _Child(
         native=native,
         table=of_child.name,
@@ -220,12 +228,3 @@ def _by_parent(child: _Child, records: Sequence[Any]) -> dict[str, Any]:
         named = {name: value for name, value in zip(natives, row, strict=True) if name != _PARENT}
         found.setdefault(row[at], []).append(named)
     return found
-
-
-async def _all_of(tasks: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """What comes of several tasks; an error of one is raised when all have ended."""
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return outcomes

@@ -17,30 +17,22 @@ Not for: writing through the API.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from adapters.salesforce import double_soql as soql
 from adapters.salesforce.double_jobs import Jobs
+from adapters.salesforce.double_queries import Queries
+from adapters.salesforce.double_records import DERIVED, STAGES, flags, rest_time
 from adapters.salesforce.double_tables import CHILDREN, Refusal, Table, Tables, time_text, typed
+from adapters.salesforce.double_tokens import FIXED, USER, Tokens
 from syncd.rehearsal import Reply, Request, json_reply
 
 _DATA: Final = re.compile(r"/services/data/v(?P<version>[0-9]+\.0)/(?P<rest>.*)")
 _VERSIONS: Final = ("64.0", "65.0", "66.0")
-_TOKEN: Final = "00DRO0000000001!rehearsal.token"  # noqa: S105 - made up, and worth nothing
-_KEY: Final = "3MVG9rehearsal"
-_SECRET: Final = "rehearsal-secret"  # noqa: S105 - made up, and worth nothing
-_SUBJECT: Final = "syncd@rehearsal.invalid"
-_USER: Final = "005RO0000001xyzYAA"
-_ORG: Final = "00DRO0000000001EAA"
-_CURSOR_LIFE: Final = timedelta(days=2)
 _LONGEST_HEAD: Final = 16_384
 """Bytes of address and headers together (https://github.com/estuary/connectors/pull/2519)."""
 _BIN: Final = timedelta(days=15)
@@ -49,62 +41,34 @@ _HISTORY: Final = ("StageName", "Probability", "Amount", "CloseDate")
 _LONG_AGO: Final = timedelta(days=10)
 """How long before now loaded records were last changed."""
 
-_STAGES: Final = (
-    ("Demand Generation", 0, "Omitted"), ("Prospect", 0, "Pipeline"), ("Qualify", 10, "Pipeline"),
-    ("Develop", 20, "Pipeline"), ("Solution", 40, "Best Case"), ("Proof", 60, "Best Case"), ("Close", 80, "Commit"),
-    ("Deploy", 100, "Closed"), ("Support", 100, "Closed"), ("Closed Won", 100, "Closed"), ("Closed Lost", 0, "Omitted"),
-)  # fmt: skip
-"""Label, probability and category. The last four close the deal, all but the last win it."""
-
-
-@dataclass
-class _Cursor:
-    rows: list[dict[str, Any]]
-    fields: list[str]
-    table: Table
-    size: int
-    everything: bool
-    made: datetime
-
 
 class SalesforceDouble:
     """One org, loaded and then changed as a test wishes.
 
     Attributes:
         tables: All it holds.
-        jobs: Its Bulk API jobs.
+        queries, jobs, tokens: Its parts, each with knobs of its own.
         hooks: Called before each request is answered; they may change the org.
         offset: How far its clock is ahead of the true one.
-        page_cap: Records a page at most, whatever was asked for.
         limit, used: Requests of the day.
         busy: So many next requests are refused because too many run at once.
-        slow: Queries whose text it is given and for which it says yes end as QUERY_TIMEOUT.
         open_since: A long transaction began then: `latestDateCovered` goes no further.
-        instance_url: Beside the token; None says the host that was asked.
-        signed: Whether an assertion's signature is good.
-        lose: So many records are left out at the end of every page although they are counted.
         asked: Method and path of every request.
     """
 
     mapping: ClassVar[str] = "salesforce"
     settings: ClassVar[Mapping[str, Any]] = {"auth": {"type": "bearer", "token": {"env": "SYNCD_REHEARSAL_SALESFORCE"}}}
-    secrets: ClassVar[Mapping[str, str]] = {"SYNCD_REHEARSAL_SALESFORCE": _TOKEN}
+    secrets: ClassVar[Mapping[str, str]] = {"SYNCD_REHEARSAL_SALESFORCE": FIXED}
 
     def __init__(self, *, signed: Callable[[str], bool] = lambda _: True) -> None:
         """Args: signed, which looks at the signature of an assertion."""
         self.hooks: list[Callable[[Request], None]] = []
         self.offset = timedelta()
-        self.page_cap = 2_000
         self.limit, self.used = 100_000, 0
         self.busy = 0
-        self.slow: Callable[[str], bool] = lambda _: False
         self.open_since: datetime | None = None
-        self.instance_url: str | None = None
-        self.signed = signed
-        self.lose = 0
+        self.tokens = Tokens(signed)
         self.asked: list[tuple[str, str]] = []
-        self._tokens = {_TOKEN}
-        self._granted = 0
         self._clear()
 
     @property
@@ -136,7 +100,7 @@ class SalesforceDouble:
         self._learn(table, own)
         row: dict[str, Any] = {"IsDeleted": False, "CreatedDate": stamp, "LastModifiedDate": stamp}
         row |= {name: typed(value, table.types[name]) for name, value in own.items() if name in table.types}
-        row |= _flags(own, row)
+        row |= flags(own, row)
         row["SystemModstamp"] = stamp
         if visible is not None:
             row["_from"] = time_text(visible)
@@ -155,7 +119,7 @@ class SalesforceDouble:
         row, stamp = table.rows[identity], time_text(self.now)
         before = [row.get(name) for name in _HISTORY]
         row |= {name: typed(value, table.types[name]) for name, value in fields.items() if name in table.types}
-        row |= _flags(fields, row)
+        row |= flags(fields, row)
         row |= {"SystemModstamp": stamp, "LastModifiedDate": stamp}
         if row.get("StageName") != before[0]:
             row["LastStageChangeDate"] = stamp
@@ -172,9 +136,8 @@ class SalesforceDouble:
                 self.tables[child].rows[one]["IsDeleted"] = True
 
     def undelete(self, identity: str) -> None:
-        """Take an opportunity out of the recycle bin."""
+        """Take an opportunity out of the recycle bin. The log of deletions still tells of it."""
         self.tables["Opportunity"].rows[identity] |= {"IsDeleted": False, "SystemModstamp": time_text(self.now)}
-        self._deletions.pop(identity, None)
         for child, (pointer, _) in CHILDREN.items():
             for one in self.tables[child].index(pointer).get(identity, ()):
                 self.tables[child].rows[one]["IsDeleted"] = False
@@ -209,11 +172,11 @@ class SalesforceDouble:
 
     def expire_tokens(self) -> None:
         """Let every token end."""
-        self._tokens.clear()
+        self.tokens.valid.clear()
 
     def forget_cursors(self) -> None:
         """Let every query under way be forgotten."""
-        self._cursors.clear()
+        self.queries.forget()
 
     def ids(self) -> list[str]:
         """The ids of the opportunities that are not deleted."""
@@ -247,13 +210,13 @@ class SalesforceDouble:
 
     def _answer(self, request: Request) -> Reply:
         if request.path == "/services/oauth2/token":
-            return self._grant(request)
+            return self.tokens.grant(request, self.now)
         if request.path == "/services/data":
             return json_reply([{"version": one, "label": "", "url": f"/services/data/v{one}"} for one in _VERSIONS])
         found = _DATA.fullmatch(request.path)
         if found is None:
             raise Refusal(404, "NOT_FOUND", "The requested resource does not exist")
-        if request.bearer not in self._tokens:
+        if request.bearer not in self.tokens.valid:
             raise Refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
         if found["version"] not in _VERSIONS:
             raise Refusal(404, "NOT_FOUND", "The requested resource does not exist")
@@ -271,15 +234,17 @@ class SalesforceDouble:
     def _route(self, request: Request, path: str, version: str) -> Reply:
         kind, _, rest = path.partition("/")
         match kind, rest.split("/"):
+            case "", _:
+                return json_reply({one: f"/services/data/v{version}/{one}" for one in ("query", "sobjects", "jobs")})
             case "limits", _:
                 left = {"Max": self.limit, "Remaining": self.limit - self.used}
                 return json_reply(
                     {"DailyApiRequests": left, "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000}}
                 )
             case (("query" | "queryAll"), [""]):
-                return self._query(request, everything=kind == "queryAll")
+                return self.queries.first(request, version, everything=kind == "queryAll")
             case (("query" | "queryAll"), [locator]):
-                return self._more(locator, version)
+                return self.queries.more(locator, version)
             case "sobjects", [name, "describe"]:
                 return self._describe(name)
             case "sobjects", ["Opportunity", "deleted" | "updated" as what, ""]:
@@ -288,90 +253,11 @@ class SalesforceDouble:
                 return self.jobs.handle(request, path, version)
         raise Refusal(404, "NOT_FOUND", "The requested resource does not exist")
 
-    def _grant(self, request: Request) -> Reply:
-        form = request.form
-        grant = form.get("grant_type", "")
-        if grant == "client_credentials":
-            if (request.basic or (form.get("client_id"), form.get("client_secret"))) != (_KEY, _SECRET):
-                return json_reply({"error": "invalid_client", "error_description": "invalid client credentials"}, 400)
-        elif grant == "urn:ietf:params:oauth:grant-type:jwt-bearer":
-            if wrong := self._wrong_assertion(form.get("assertion", "")):
-                return json_reply({"error": "invalid_grant", "error_description": wrong}, 400)
-        else:
-            return json_reply({"error": "unsupported_grant_type"}, 400)  # without a description, as it happens
-        self._granted += 1
-        token = f"{_TOKEN}.{self._granted}"
-        self._tokens.add(token)
-        told = {
-            "access_token": token, "instance_url": self.instance_url or f"http://{request.headers.get('host', '')}",
-            "id": f"https://login.salesforce.com/id/{_ORG}/{_USER}", "token_type": "Bearer", "signature": "c2lnbmVk",
-            "issued_at": str(int(self.now.timestamp() * 1000)),
-        }  # fmt: skip
-        return json_reply(told)
-
-    def _wrong_assertion(self, assertion: str) -> str:
-        """What is wrong with an assertion; empty where nothing is."""
-        try:
-            _, payload, _ = assertion.split(".")
-            claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        except ValueError:
-            return "invalid assertion"
-        if not self.signed(assertion):
-            return "invalid assertion"
-        if claims.get("aud") not in ("https://login.salesforce.com", "https://test.salesforce.com"):
-            return "audience is invalid"
-        now = self.now.timestamp()
-        if not now < claims.get("exp", 0) <= now + 185:
-            return "expired authorization code"
-        if (claims.get("iss"), claims.get("sub")) != (_KEY, _SUBJECT):
-            return "user hasn't approved this consumer"
-        return ""
-
     def _describe(self, name: str) -> Reply:
         try:
             return json_reply(self.tables.describe(self.tables.named(name)))
         except Refusal:
             raise Refusal(404, "NOT_FOUND", "The requested resource does not exist") from None
-
-    def _query(self, request: Request, *, everything: bool) -> Reply:
-        text = request.query.get("q", "")
-        query = soql.parse(text)
-        if self.slow(text):
-            raise Refusal(400, "QUERY_TIMEOUT", "Your query request was running for too long.")
-        rows = self.tables.find(query, time_text(self.now), everything=everything)
-        if query.counts:
-            return json_reply({"totalSize": len(rows), "done": True, "records": []})
-        table = self.tables.named(query.table)
-        asked = re.search(r"batchSize=(\d+)", request.headers.get("sforce-query-options", ""))
-        size = min(max(int(asked[1]) if asked else 2_000, 200), 2_000, self.page_cap)
-        fields = [table.visible(name) for name in query.fields]
-        if len(set(fields)) < len(fields):
-            raise Refusal(400, "INVALID_FIELD", "duplicate field selected")
-        cursor = _Cursor(rows, fields, table, size, everything, self.now)
-        self._made += 1
-        name = f"01gRO{self._made:010d}AAA"
-        self._cursors[name] = cursor
-        return self._page(name, cursor, 0, _VERSIONS[-1])
-
-    def _more(self, locator: str, version: str) -> Reply:
-        name, _, start = locator.partition("-")
-        cursor = self._cursors.get(name)
-        if cursor is None or not start.isdigit() or self.now - cursor.made > _CURSOR_LIFE:
-            raise Refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        return self._page(name, cursor, int(start), version)
-
-    def _page(self, name: str, cursor: _Cursor, start: int, version: str) -> Reply:
-        end = start + cursor.size
-        rows = cursor.rows[start:end]
-        if not cursor.everything:
-            rows = [row for row in rows if not row.get("IsDeleted")]
-        records = _Projection(cursor.table.name, cursor.fields).of(rows[: len(rows) - self.lose])
-        done = end >= len(cursor.rows)
-        told: dict[str, Any] = {"totalSize": len(cursor.rows), "done": done, "records": records}
-        if not done:
-            kind = "queryAll" if cursor.everything else "query"
-            told["nextRecordsUrl"] = f"/services/data/v{version}/{kind}/{name}-{end}"
-        return json_reply(told)
 
     def _replicated(self, request: Request, what: str) -> Reply:
         try:
@@ -385,15 +271,15 @@ class SalesforceDouble:
         if start >= end or start < self.now - (_BIN if what == "deleted" else 2 * _BIN) - timedelta(minutes=1):
             raise Refusal(400, "INVALID_REPLICATION_DATE", "the span is not valid")
         covered = min(end, self.open_since) if self.open_since else end
-        told: dict[str, Any] = {"latestDateCovered": _rest(time_text(covered))}
+        told: dict[str, Any] = {"latestDateCovered": rest_time(time_text(covered))}
         if what == "updated":
             rows = self.tables["Opportunity"].rows.values()
             span = time_text(start), time_text(end)
             told["ids"] = [one["Id"] for one in rows if span[0] <= one["SystemModstamp"] < span[1]]
             return json_reply(told)
-        told["earliestDateAvailable"] = _rest(time_text(self.now - _BIN))
+        told["earliestDateAvailable"] = rest_time(time_text(self.now - _BIN))
         told["deletedRecords"] = [
-            {"id": identity, "deletedDate": _rest(time_text(at))}
+            {"id": identity, "deletedDate": rest_time(time_text(at))}
             for identity, at in self._deletions.items()
             if start <= at < end
         ]
@@ -402,15 +288,14 @@ class SalesforceDouble:
     def _clear(self) -> None:
         self.tables = Tables()
         self.jobs = Jobs(self.tables, lambda: time_text(self.now))
-        self._cursors: dict[str, _Cursor] = {}
-        self._made = 0
+        self.queries = Queries(self.tables, lambda: self.now)
         self._deletions: dict[str, datetime] = {}
-        for order, (label, probability, category) in enumerate(_STAGES, 1):
+        for order, (label, probability, category) in enumerate(STAGES, 1):
             closed = {"IsClosed": category == "Closed" or label == "Closed Lost", "IsWon": category == "Closed"}
             self.stage_table(
                 label, **closed, DefaultProbability=float(probability), ForecastCategoryName=category, SortOrder=order
             )
-        self.tables["PermissionSetAssignment"].add({"AssigneeId": _USER, "PermissionSetId": "0PSRO0000000001AAA"})
+        self.tables["PermissionSetAssignment"].add({"AssigneeId": USER, "PermissionSetId": "0PSRO0000000001AAA"})
         self.tables["ObjectPermissions"].add(
             {"ParentId": "0PSRO0000000001AAA", "SobjectType": "Opportunity", "PermissionsViewAllRecords": True}
         )
@@ -418,7 +303,7 @@ class SalesforceDouble:
     def _learn(self, table: Table, fields: Mapping[str, Any]) -> None:
         """Make the custom fields that a record brings with it."""
         for name in fields:
-            if name not in table.types and name not in _DERIVED:
+            if name not in table.types and name not in DERIVED:
                 table.types[name] = "date" if name.endswith(("_Date__c", "_Due__c")) else "string"
 
     def _record_history(self, row: Mapping[str, Any], stamp: str) -> None:
@@ -426,65 +311,6 @@ class SalesforceDouble:
         self.tables["OpportunityHistory"].add(
             {"OpportunityId": row["Id"], "CreatedDate": stamp, "IsDeleted": False, **told}
         )
-
-
-class _Projection:
-    """Rows as the JSON of a query shows them: fields of related objects inside an object of their own."""
-
-    def __init__(self, table: str, fields: Sequence[str]) -> None:
-        self._table = table
-        self._own = [name for name in fields if "." not in name]
-        self._related: dict[str, list[tuple[str, str]]] = {}
-        for name in fields:
-            if "." in name:
-                relation, _, last = name.partition(".")
-                self._related.setdefault(relation, []).append((name, last))
-
-    def of(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """The records."""
-        return [self._record(row) for row in rows]
-
-    def _record(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        url = f"/services/data/v66.0/sobjects/{self._table}/{row['Id']}"
-        record: dict[str, Any] = {"attributes": {"type": self._table, "url": url}}
-        for name in self._own:
-            value = row.get(name)
-            record[name] = _rest(value) if value.__class__ is str and value.endswith(".000Z") else value
-        for relation, names in self._related.items():
-            values = {last: row.get(name) for name, last in names}
-            there = any(value is not None for value in values.values())
-            record[relation] = {"attributes": {"type": relation}, **values} if there else None
-        return record
-
-
-_DERIVED: Final = ("Status", "InForecast")
-"""What the adapter makes of flags; a record that is loaded may say it."""
-
-
-def _flags(said: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of a record, by what was said of it or else by its stage."""
-    label, won = row.get("StageName"), said.get("Status")
-    stage = next((one for one in _STAGES if one[0] == label), None)
-    flags: dict[str, Any] = {
-        "IsClosed": stage is not None and stage in _STAGES[-4:],
-        "IsWon": stage is not None and stage in _STAGES[-4:-1],
-    }
-    if won:
-        flags = {"IsClosed": won.casefold() != "open", "IsWon": won.casefold() == "won"}
-    if "Probability" not in said and "StageName" in said and stage is not None:
-        flags["Probability"] = float(stage[1])
-    forecast = said.get("InForecast")
-    category = stage[2] if stage else "Pipeline"
-    if forecast:
-        category = (
-            "Omitted" if forecast.casefold() in ("no", "false") else "Pipeline" if category == "Omitted" else category
-        )
-    return {**flags, "ForecastCategoryName": category, "ForecastCategory": category.replace(" ", "")}
-
-
-def _rest(text: str) -> str:
-    """A time as REST writes it."""
-    return text[:-1] + "+0000" if text.endswith("Z") else text
 
 
 def _refused(refusal: Refusal) -> Reply:

@@ -28,6 +28,9 @@ _NOT_ACCEPTABLE: Final = 406
 """Seen now and then for good requests, and cured by repeating them
 (https://github.com/singer-io/tap-salesforce/blob/master/CHANGELOG.md)."""
 
+_DENIED: Final = frozenset({"INVALID_TYPE", "INVALID_FIELD", "MALFORMED_QUERY", "NOT_FOUND", "QUERY_TIMEOUT"})
+"""What does not exist, may not be seen, may not be asked like this, or takes too long."""
+
 DEAD_CURSOR: Final = "INVALID_QUERY_LOCATOR"
 TIMED_OUT: Final = "QUERY_TIMEOUT"
 
@@ -62,7 +65,7 @@ _MEANINGS: Final = {
     ),
     "QUERY_TIMEOUT": (
         "the org took too long over a query, however small its part",
-        "run again when the org is less busy, or set `bulk_above` lower so that a Bulk API job is used",
+        "run again when the org is less busy; a Bulk API job may take longer, where `bulk` allows one",
     ),
     "INVALID_QUERY_LOCATOR": (
         "the org forgot a query again and again before it was read to its end",
@@ -86,7 +89,7 @@ _MEANINGS: Final = {
     ),
     "URI_TOO_LONG": (
         "the mapping names more fields than fit into one request",
-        "set `bulk_above = 0`, so that the query travels in the body of a Bulk API job",
+        "let `bulk` allow Bulk API jobs, which take the query in their body, or map fewer fields",
     ),
 }  # fmt: skip
 """Reason and remedy of the codes that people can do something about
@@ -96,6 +99,12 @@ _MEANINGS: Final = {
 def code_of(answer: Answer) -> str:
     """The error code of an answer; empty where it has none."""
     return _said(answer).errorCode
+
+
+def is_denied(refused: Refused) -> bool:
+    """Whether the org refused because of what was asked, so that other questions may still be answered."""
+    code = code_of(refused.answer)
+    return code in _DENIED or code.startswith("INSUFFICIENT_ACCESS")
 
 
 def react(answer: Answer) -> Reaction:

@@ -70,9 +70,10 @@ class History:
                 if read == promised or await self._count(where) <= read < promised:
                     return
             except Refused as refused:
-                if errors.code_of(refused.answer) != errors.DEAD_CURSOR:
-                    self._give_up()
-                    return
+                if errors.code_of(refused.answer) == errors.DEAD_CURSOR:
+                    continue
+                self._give_up(refused)
+                return
             except bulk.NoJob:
                 large = False
         raise SourceIncomplete(
@@ -90,8 +91,8 @@ class History:
             query = soql.select(self._shape.names, self.table, where, order=_ORDER)
             try:
                 _, records = await self._org.rows(query, self._shape.batch)
-            except Refused:
-                self._give_up()
+            except Refused as refused:
+                self._give_up(refused)
                 break
             moves += _Moves().of(self._shape.rows(records))
         return moves
@@ -110,7 +111,9 @@ class History:
         query = soql.select(["Id"], self.table, where).replace("SELECT Id ", "SELECT COUNT() ", 1)
         return (await self._org.rows(query, self._shape.batch))[0]
 
-    def _give_up(self) -> None:
+    def _give_up(self, refused: Refused) -> None:
+        if not errors.is_denied(refused):
+            raise refused
         self._readable = False
         self.notes.append(f"{self.table} cannot be read, so the history of stages is unknown")
 

@@ -53,10 +53,6 @@ class Org:
         # Echoed by Change Data Capture, so that changes of our own can be told from others'
         # (https://developer.salesforce.com/docs/atlas.en-us.222.0.apexcode.meta/apexcode/apex_class_eventbus_ChangeEventHeader.htm).
         self._headers = {"Sforce-Call-Options": "client=syncd"}
-        self._paged = {
-            **self._headers,
-            "Sforce-Query-Options": f"batchSize={settings.page_size or LARGEST_PAGE}",
-        }
 
     async def close(self) -> None:
         """Let go of the connections. Safe to call twice."""
@@ -77,11 +73,11 @@ class Org:
         return await self.client.get_json(f"{self._data}/{path}", params, decode=decode, headers=given)
 
     async def send(self, method: str, path: str, json: Any = None) -> None:
-        """Change or take away something of our own below the data API's root; see `HttpClient.request`."""
+        """Change or take away something of our own below the data API's root, and try no more than once."""
         if self._closed:
             return
         path = f"{self._data}/{path}"
-        await self.client.request(method, path, headers=self._headers, json=json, repeatable=True)
+        await self.client.request(method, path, headers=self._headers, json=json, repeatable=False)
 
     async def post(self, path: str, json: Any, *, decode: Callable[[bytes], _Value]) -> _Value:
         """Ask for something to be made that does no harm when made twice; see `HttpClient.request_json`."""
@@ -128,7 +124,8 @@ class Org:
 
     async def first_page(self, soql: str, batch: type[Any], *, everything: bool = False) -> Any:
         """The first page of a query, for those that need no more; arguments and errors are those of `query`."""
-        return await self._first(soql, msgspec.json.Decoder(batch).decode, everything=everything)
+        decode = msgspec.json.Decoder(batch).decode
+        return await self._first(soql, decode, everything=everything, size=LARGEST_PAGE)
 
     async def rows(self, soql: str, batch: type[Any], *, everything: bool = False) -> tuple[int, list[Any]]:
         """What a query promises, and every record it gives; for those that give few."""
@@ -140,22 +137,25 @@ class Org:
 
     def time(self, answer: Answer) -> datetime:
         """What the org's clock said when it answered; ours where it does not say."""
-        with suppress(ValueError, TypeError):
-            return (
-                parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
-                if "date" in answer.headers
-                else self.clock.now()
-            )
-        return self.clock.now()
+        try:
+            return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            return self.clock.now()
 
-    async def _first(self, soql: str, decode: Callable[[bytes], Any], *, everything: bool) -> Any:
-        self._may_ask()
-        path = f"{self._data}/{'queryAll' if everything else 'query'}"
-        return (await self.client.get_json(path, {"q": soql}, decode=decode, headers=self._paged))[0]
+    async def _first(
+        self, soql: str, decode: Callable[[bytes], Any], *, everything: bool, size: int | None = None
+    ) -> Any:
+        path = "queryAll" if everything else "query"
+        return (await self.get(path, {"q": soql}, decode=decode, headers=self._paging(size)))[0]
 
     async def _page(self, path: str, decode: Callable[[bytes], Any]) -> Any:
         self._may_ask()
-        return (await self.client.get_json(path, decode=decode, headers=self._paged))[0]
+        headers = {**self._headers, **self._paging()}
+        return (await self.client.get_json(path, decode=decode, headers=headers))[0]
+
+    def _paging(self, size: int | None = None) -> dict[str, str]:
+        """How many records are wanted at a time. The org takes it for a hint."""
+        return {"Sforce-Query-Options": f"batchSize={size or self.settings.page_size or LARGEST_PAGE}"}
 
     def _next(self, link: str | None, seen: set[str]) -> str:
         """The path of the next page. The host is always our own, whatever the link says."""
@@ -177,6 +177,6 @@ class Org:
         if self.quota.percent >= self.settings.quota_percent:
             raise SourceIncomplete(
                 f"{self.quota.used:,} of the org's {self.quota.limit:,} requests of 24 hours are used, "
-                f"which is more than {self.settings.quota_percent:g} %",
+                f"and the source is to leave off at {self.settings.quota_percent:g} %",
                 f"run again later or less often, or set `quota_percent` of source {self.name} higher",
             )

@@ -25,7 +25,8 @@ from adapters.salesforce.derived import derived_columns, inputs
 from adapters.salesforce.history import History
 from adapters.salesforce.org import Org
 from adapters.salesforce.reading import Reading
-from adapters.salesforce.schema import Catalogue, Column
+from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
+from adapters.salesforce.together import all_of
 from adapters.salesforce.watermark import Border, Mark
 from syncd.adapter import Move, Page, SourceContext
 from syncd.errors import SourceIncomplete
@@ -74,8 +75,10 @@ class Pull:
             Refused: The org does not answer a question.
         """
         mark = Mark.read(since) if since is not None else None
-        await self._prepare()
-        deletions, covered = await self._deletions(mark)
+        info = await self._prepare()
+        finding = Children.find(self._org, self._catalogue, info, self._context.children)
+        self._children, (deletions, covered) = await all_of([finding, self._deletions(mark)])
+        self._columns += self._children.natives
         self._border = Border(min(covered, self._started), self._started, self._overlap)
         gone: set[str] = {one.id for one in deletions.deleted_records} if mark else set()
         pages = self._everything() if mark is None else self._increment(mark, gone)
@@ -84,7 +87,7 @@ class Pull:
                 yield page
         yield self._page([], gone=sorted(gone - self._alive), notes=self._notes(), watermark=self._border.mark().text())
 
-    async def _prepare(self) -> None:
+    async def _prepare(self) -> ObjectInfo:
         """Learn what the mapping's names are in this org, and what time it is there."""
         info, answer = await self._catalogue.describe(OBJECT)
         self._started = self._org.time(answer)
@@ -101,12 +104,12 @@ class Pull:
         place = self._shape.names.index
         self._places = [place(column.name) for column in _TECHNICAL]
         self._makers = [(one.make, [place(name) for name in one.fields]) for one in self._derived]
-        self._children = await Children.find(self._org, self._catalogue, info, self._context.children)
         made = tuple(one.native for one in self._derived)
-        self._columns = self._shape.natives[self._hidden :] + made + self._children.natives
+        self._columns = self._shape.natives[self._hidden :] + made
         stage = info.field(self._context.roles.get("stage", "StageName"))
         self._history = History(self._org, stage.name) if stage and self._org.settings.history else None
         self._remarks: list[str] = []
+        return info
 
     async def _deletions(self, mark: Mark | None) -> tuple[_Deletions, datetime]:
         """What was deleted since, and up to when the org vouches for having told all.
@@ -142,8 +145,9 @@ class Pull:
         self._remarks += reading.notes
         if self._history is None:
             return
-        large = self._org.settings.bulk_above
-        async with aclosing(self._history.all(self._started, large=large is not None and self._done > large)) as found:
+        settings = self._org.settings
+        large = settings.bulk and self._done > settings.bulk_above
+        async with aclosing(self._history.all(self._started, large=large)) as found:
             async for moves in found:
                 yield self._page([], moves=moves)
 

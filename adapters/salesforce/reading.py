@@ -60,7 +60,7 @@ class Reading:
         self.promised = 0
         self.notes: list[str] = []
         self._large = org.settings.bulk_above
-        self._jobs = self._large is not None
+        self._jobs = org.settings.bulk
         """Whether a job may be tried."""
         long = len(quote(self._query(shape, self._where))) > soql.LONGEST_IN_AN_ADDRESS
         self._job = self._jobs and (long or self._large == 0)
@@ -96,6 +96,7 @@ class Reading:
             Refused: The query is not answered.
         """
         after: list[str] = []
+        swept = Seen()
         while True:
             query = f"{self._query(_SWEPT, [*self._where, *after])} LIMIT {_SWEPT_AT_ONCE}"
             for _ in range(_ASKED):
@@ -106,6 +107,8 @@ class Reading:
             else:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
             if ids := [row[0] for row in _SWEPT.rows(page.records)]:
+                if len(swept.add(ids)) < len(ids):
+                    raise SourceIncomplete("the org gives the same records twice", "run again")
                 yield ids
                 after = [f"Id > {soql.quoted(ids[-1])}"]
             if page.done and len(ids) < _SWEPT_AT_ONCE:
@@ -121,7 +124,7 @@ class Reading:
             async with aclosing(self._org.query(query, self._shape.batch, everything=self._everything)) as pages:
                 async for page in pages:
                     self.promised = before + page.totalSize
-                    if self._jobs and not before and not page.done and page.totalSize > (self._large or 0):
+                    if self._jobs and not before and not page.done and page.totalSize > self._large:
                         self._job = True
                         return
                     yield self._shape.rows(page.records)
@@ -129,8 +132,12 @@ class Reading:
                         raise SourceIncomplete("the org gives more records than it says there are", "run again")
             self._over = True
         except Refused as refused:
+            code = errors.code_of(refused.answer)
+            if code == errors.TIMED_OUT and self._jobs and not self._where:
+                self._job = True  # a job may take its time
+                return
             self._failures = self._failures + 1 if len(self.seen) == before else 0
-            if errors.code_of(refused.answer) != errors.DEAD_CURSOR or self._failures == _RESUMED:
+            if code != errors.DEAD_CURSOR or self._failures == _RESUMED:
                 raise
 
     async def _by_job(self) -> AsyncGenerator[list[Row], None]:
@@ -156,11 +163,10 @@ class Reading:
 
     async def _lost(self) -> AsyncGenerator[list[Row], None]:
         """The records that are there and did not come."""
-        came = set(self.seen)
         lost: list[str] = []
         async with aclosing(self.sweep()) as parts:
             async for ids in parts:
-                lost += [one for one in ids if one not in came]
+                lost += self.seen.lacking(ids)
                 if len(lost) > _MOST_LOST:
                     raise SourceIncomplete("the org gave far fewer records than it said there are", "run again")
         for some in soql.chunks(lost):

@@ -9,9 +9,11 @@ Not for: reading values (`decode`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
+from urllib.parse import quote
 
 import msgspec
 
@@ -112,7 +114,7 @@ class Catalogue:
     def __init__(self, org: Org) -> None:
         """Args: org, which is asked."""
         self._org = org
-        self._known: dict[str, tuple[ObjectInfo, Answer]] = {}
+        self._known: dict[str, asyncio.Task[tuple[ObjectInfo, Answer]]] = {}
 
     async def describe(self, name: str) -> tuple[ObjectInfo, Answer]:
         """An object, with the answer that told of it.
@@ -122,8 +124,9 @@ class Catalogue:
         """
         if name not in self._known:
             decode = msgspec.json.Decoder(ObjectInfo).decode
-            self._known[name] = await self._org.get(f"sobjects/{name}/describe", decode=decode)
-        return self._known[name]
+            asked = self._org.get(f"sobjects/{quote(name, safe='')}/describe", decode=decode)
+            self._known[name] = asyncio.create_task(asked)
+        return await self._known[name]
 
     async def find(self, table: str, natives: Iterable[str]) -> tuple[list[Column], list[str]]:
         """The columns of an object that native names mean, and the names that mean none."""

@@ -8,6 +8,7 @@ comes out of order they are kept as a set.
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 
@@ -16,6 +17,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._pages: list[bytes] = []
+        self._firsts: list[str] = []
         self._last = ""
         self._count = 0
         self._set: set[str] | None = None
@@ -43,11 +45,12 @@ class Seen:
         if self._set is None and self._rise(ids):
             # Text with a line end in it would not come apart again; no id has one, but nothing else forbids it.
             self._pages.append(zlib.compress("\n".join(ids).encode(), 1))
+            self._firsts.append(ids[0])
             self._count += len(ids)
             self._last = ids[-1]
             return list(range(len(ids)))
         if self._set is None:
-            self._set, self._pages = set(self), []
+            self._set, self._pages, self._firsts = set(self), [], []
         new = []
         for place, one in enumerate(ids):
             if one not in self._set:
@@ -55,6 +58,15 @@ class Seen:
                 new.append(place)
         self._last = ids[-1]
         return new
+
+    def lacking(self, ids: Sequence[str]) -> list[str]:
+        """Those of some ids that were not added."""
+        known: set[str] | None = self._set
+        if known is None:
+            begin = max(bisect_right(self._firsts, min(ids)) - 1, 0)
+            end = bisect_right(self._firsts, max(ids))
+            known = {one for page in self._pages[begin:end] for one in zlib.decompress(page).decode().split("\n")}
+        return [one for one in ids if one not in known]
 
     def _rise(self, ids: Sequence[str]) -> bool:
         return ids[0] > self._last and all(map(str.__lt__, ids, ids[1:])) and "\n" not in "".join(ids)

@@ -24,7 +24,8 @@ class SalesforceSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown
 
     Attributes:
         api_version: Of the REST and Bulk APIs; three come each year.
-        bulk_above: A pull of more records goes through a Bulk API 2.0 job; None never does.
+        bulk: Whether Bulk API 2.0 jobs may be made.
+        bulk_above: A pull of more records goes through one.
         bulk_page_size: Records in one part of a job's result.
         bulk_patience_seconds: How long a job may take.
         overlap_seconds: How far an increment reaches back before its watermark, for rows that became visible late.
@@ -33,7 +34,8 @@ class SalesforceSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown
     """
 
     api_version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{2,3}\.0$")] = "66.0"
-    bulk_above: Annotated[int, msgspec.Meta(ge=0)] | None = 50_000
+    bulk: bool = True
+    bulk_above: Annotated[int, msgspec.Meta(ge=0)] = 50_000
     bulk_page_size: Annotated[int, msgspec.Meta(ge=1)] = 5_000
     bulk_patience_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3_600.0
     overlap_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_400)] = 300

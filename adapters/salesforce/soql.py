@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from syncd.errors import SourceIncomplete
+
 IDS_AT_ONCE: Final = 300
 """Ids in one condition: 27 bytes each once quoted, where address and headers together may not pass 16,384
 (https://github.com/estuary/connectors/pull/2519)."""
@@ -55,10 +57,12 @@ def select(fields: Sequence[str], table: str, where: Sequence[str] = (), order: 
         table: The object's name.
         where: Conditions, all of which must hold.
         order: Names of fields, separated by commas.
+
+    Raises:
+        SourceIncomplete: A name is none. Those of the mapping were checked, so it is one the org told.
     """
-    for name in (*fields, table):
-        if not is_name(name):
-            raise ValueError("a query can only be made of names")
+    if not all(map(is_name, (*fields, table))):
+        raise SourceIncomplete("the org has a field or an object whose name is none", "check `base_url`")
     conditions = f" WHERE {' AND '.join(where)}" if where else ""
     ordered = f" ORDER BY {order}" if order else ""
     return f"SELECT {','.join(fields)} FROM {table}{conditions}{ordered}"

@@ -38,17 +38,17 @@ class _Contract(AdapterContract):
         self.fields = self.records(records)[0] if records else NAMES.values()
         self.org = Org(self.monkeypatch, self.records(records))
         self.orgs.append(self.org)
-        self.org.double.page_cap = 7
+        self.org.double.queries.page_cap = 7
         return self.over(self.org)
 
     def make_cut(self, records):
         self.make(records)
-        self.org.double.lose = self.org.double.jobs.short = 1
+        self.org.double.queries.lose = self.org.double.jobs.short = 1
         return self.over(self.org)
 
     def change(self, records):
         double = self.org.double
-        double.lose = double.jobs.short = 0
+        double.queries.lose = double.jobs.short = 0
         rows = double.tables["Opportunity"].rows
         wanted = {one["Id"]: one for one in self.records(records)}
         for identity, one in wanted.items():

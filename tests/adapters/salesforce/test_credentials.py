@@ -65,7 +65,7 @@ def test_the_secret_may_travel_in_a_header(org):
 @pytest.mark.parametrize("flow", [client_credentials, jwt_bearer])
 def test_a_token_that_ends_in_mid_pull_is_renewed(org, flow):
     """A session that ended is renewed once, and the page is asked for again."""
-    org.double.page_cap = 100
+    org.double.queries.page_cap = 100
     ended = []
 
     def end(request):
@@ -141,7 +141,7 @@ def test_a_secret_that_is_not_there(org):
 
 def test_another_host_is_told_and_not_followed(org):
     """A token for another host than the configured one is used on the configured one, and doctor says so."""
-    org.double.instance_url = "https://other.my.salesforce.invalid"
+    org.double.tokens.instance_url = "https://other.my.salesforce.invalid"
     auth = client_credentials(org)
 
     assert len(by_id(org.pull(auth=auth))) == 300

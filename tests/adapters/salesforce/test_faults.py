@@ -45,7 +45,7 @@ def test_a_passing_fault_is_got_over(monkeypatch, fault, way):
     """What goes wrong once in mid-pull is asked again, and the data are right."""
     faults = once(fault, 1, is_page if way == "pages" else is_part)
     with Org(monkeypatch, DEALS, faults=faults) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
 
         assert set(by_id(org.pull(history=False, **WAYS[way]))) == set(org.double.ids())
 
@@ -54,7 +54,7 @@ def test_a_passing_fault_is_got_over(monkeypatch, fault, way):
 def test_slow_answers_are_given_up_and_asked_again(monkeypatch, fault):
     """A page that does not come in time is asked for anew."""
     with Org(monkeypatch, DEALS, faults=once(fault, 0, is_page)) as org:
-        org.double.page_cap = 150
+        org.double.queries.page_cap = 150
 
         assert len(by_id(org.pull(history=False, timeout_seconds=0.15))) == 300
 
@@ -65,7 +65,7 @@ def test_a_refusal_in_mid_pull_makes_it_incomplete(monkeypatch, fault, way):
     """What asking again would not cure ends the pull with reason and remedy, and no watermark."""
     faults = once(fault, 0, is_page if way == "pages" else is_part)
     with Org(monkeypatch, DEALS, faults=faults) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         with pytest.raises(FINAL[fault]) as caught:
             org.pull(history=False, **WAYS[way])
 
@@ -78,7 +78,7 @@ def test_a_refusal_in_mid_pull_makes_it_incomplete(monkeypatch, fault, way):
 def test_a_lasting_fault_makes_the_pull_incomplete(monkeypatch, fault):
     """What goes wrong every time ends within patience, never with data."""
     with Org(monkeypatch, DEALS, faults=lambda _, request: fault if is_page(request) else None) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         with pytest.raises(SourceIncomplete) as caught:
             org.pull(patience_seconds=20)
 
@@ -104,7 +104,7 @@ def test_text_that_is_none_makes_the_pull_incomplete(monkeypatch):
 def test_one_answer_in_ten_is_wrong(monkeypatch, way):
     """Faults all over a pull change nothing in what it gives."""
     with Org(monkeypatch, DEALS, faults=sprinkled(CURED, 0.1, 7)) as org:
-        org.double.page_cap = 50
+        org.double.queries.page_cap = 50
         first = org.pull(**WAYS[way])
         org.double.edit(org.double.ids()[5], Name="Changed")
         second = org.pull(mark_of(first))
@@ -129,14 +129,14 @@ def answering(org, reply, matching):
      ("INVALID_FIELD", 400, "read access"), ("MALFORMED_QUERY", 400, "api_version"),
      ("INSUFFICIENT_ACCESS_OR_READONLY", 403, "read access"), ("NOT_FOUND", 404, "base_url"),
      ("API_CURRENTLY_DISABLED", 403, "administrator"), ("SOMETHING_NEW", 400, "doctor"),
-     ("REQUEST_LIMIT_EXCEEDED", 403, "less often"), ("QUERY_TIMEOUT", 400, "bulk_above")],
+     ("REQUEST_LIMIT_EXCEEDED", 403, "less often"), ("QUERY_TIMEOUT", 400, "bulk")],
 )  # fmt: skip
 def test_codes_of_the_org_become_remedies(monkeypatch, code, status, says):
     """Each code that people can do something about has its own remedy, and no message of the org is repeated."""
     with Org(monkeypatch, DEALS) as org:
         answering(org, refusing(code, status), lambda request: "q" in request.query)
         with pytest.raises(SourceIncomplete) as caught:
-            org.pull()
+            org.pull(bulk=False)
 
     assert says in caught.value.remedy
     assert "Confidential" not in str(caught.value) + caught.value.remedy
@@ -155,6 +155,15 @@ def test_what_passes_is_waited_for(monkeypatch, code, status):
 
         assert len(by_id(org.pull())) == 300
         assert len(org.time.waits) == 2
+
+
+def test_a_query_that_takes_too_long_goes_by_a_job(monkeypatch):
+    """A full pull over which the org takes too long is asked for as a job, which may take its time."""
+    with Org(monkeypatch, DEALS) as org:
+        org.double.queries.slow = lambda text: "FROM Opportunity " in text
+
+        assert len(by_id(org.pull())) == 300
+        assert org.asked("/results")
 
 
 def test_too_many_calls_at_once_are_waited_for(monkeypatch):
@@ -191,7 +200,7 @@ def test_a_share_of_the_quota_is_left_to_others(monkeypatch, odd):
 def test_a_token_that_ends_in_mid_pull(monkeypatch):
     """With a token that somebody else renews there is nothing to renew: the credentials are refused."""
     with Org(monkeypatch, DEALS) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         org.double.hooks.append(lambda request: is_page(request) and org.double.expire_tokens())
         with pytest.raises(AuthFailed):
             org.pull()
@@ -205,7 +214,7 @@ def test_closing_in_mid_pull(monkeypatch):
             await adapter.close()
 
     with Org(monkeypatch, DEALS) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         with pytest.raises(SourceIncomplete):
             asyncio.run(close_early(org.adapter()))
 
@@ -220,7 +229,7 @@ def test_leaving_in_mid_job_deletes_it(monkeypatch):
         await adapter.close()
 
     with Org(monkeypatch, DEALS) as org:
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         asyncio.run(leave(org.adapter(bulk_above=50, bulk_page_size=100)))
 
         assert org.asked("/results")
@@ -234,7 +243,7 @@ def test_nothing_of_a_record_and_no_secret_is_logged(monkeypatch, caplog, capsys
     logs.configure_logs(2)
     said = []
     with Org(monkeypatch, DEALS, faults=sprinkled([*CURED, *FINAL], 0.2, 3)) as org:
-        org.double.page_cap = 50
+        org.double.queries.page_cap = 50
         for settings in WAYS.values():
             for _ in range(4):
                 try:
@@ -257,6 +266,6 @@ def test_a_proxy_that_answers_without_json(monkeypatch):
     """A refusal without a body that can be read is still a refusal."""
     with Org(monkeypatch, DEALS) as org:
         answering(org, Reply(403, b"<html>no</html>", content_type="text/html"), is_page)
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         with pytest.raises(SourceIncomplete, match="403"):
             org.pull()

@@ -112,7 +112,7 @@ def test_many_records_under_one_stamp_are_all_found(monkeypatch):
         stamp = time_text(org.double.now)
         for row in org.double.tables["Opportunity"].rows.values():
             row["SystemModstamp"] = stamp
-        org.double.page_cap = 200
+        org.double.queries.page_cap = 200
         found = by_id(org.pull(mark))
 
     assert len(found) == 500
@@ -127,7 +127,7 @@ def test_deletions_are_told(monkeypatch):
         org.double.purge(purged)
         org.double.delete(back)
         org.double.undelete(back)
-        org.double.advance(minutes=2)
+        org.double.advance(minutes=2)  # the log of deletions tells of those in minutes that are over
         org.double.delete(late)
         pages = org.pull(mark)
 
@@ -180,7 +180,7 @@ def test_a_large_increment_goes_by_a_job(monkeypatch):
         for one in rest:
             org.double.edit(one, Name="Changed")
         org.double.delete(gone)
-        org.double.page_cap = 100
+        org.double.queries.page_cap = 100
         pages = org.pull(mark, bulk_above=200)
 
     assert set(by_id(pages)) == set(rest)
@@ -200,12 +200,12 @@ def test_a_slow_span_is_halved(monkeypatch):
             whole = "SystemModstamp <" not in text and "SystemModstamp >=" in text
             return whole and len([one for one in org.double.asked if one[1].endswith("/queryAll")]) < 4
 
-        org.double.slow = slow
+        org.double.queries.slow = slow
         pages = org.pull(mark)
 
         assert len(by_id(pages)) == 20
 
-        org.double.slow = lambda text: "SystemModstamp" in text
+        org.double.queries.slow = lambda text: "SystemModstamp" in text
         with pytest.raises(SourceIncomplete, match="QUERY_TIMEOUT"):
             org.pull(mark)
 
@@ -287,6 +287,18 @@ def test_a_component_that_is_lost_in_mid_pull_is_unknown(monkeypatch):
 
     assert {MISSING} == {row["Task"] for row in by_id(pages).values()}
     assert any("Task" in note for note in pages[-1].notes)
+
+
+@pytest.mark.parametrize("part", ["FROM Task", "FROM OpportunityHistory"])
+def test_a_spent_quota_is_not_taken_for_a_lack_of_access(monkeypatch, part):
+    """What the org refuses for another reason than what was asked makes the pull incomplete."""
+    with Org(monkeypatch, DEALS) as org:
+        org.double.attach("Task", org.double.ids()[0], {"Type": "Call"})
+        org.double.hooks.append(
+            lambda request: part in request.query.get("q", "") and setattr(org.double, "limit", org.double.used)
+        )
+        with pytest.raises(SourceIncomplete, match="requests"):
+            org.pull(children=TASKS, quota_percent=100)
 
 
 def test_a_change_beside_a_record_brings_it_again(monkeypatch):
@@ -375,7 +387,7 @@ def test_a_cut_history_makes_the_pull_incomplete(monkeypatch):
     """Fewer rows than promised, and than there are afterwards, is no whole history."""
     with Org(monkeypatch, DEALS) as org:
         org.double.hooks.append(
-            lambda request: setattr(org.double, "lose", int("OpportunityHistory" in request.query.get("q", "")))
+            lambda request: setattr(org.double.queries, "lose", int("OpportunityHistory" in request.query.get("q", "")))
         )
         with pytest.raises(SourceIncomplete, match="OpportunityHistory"):
             org.pull()

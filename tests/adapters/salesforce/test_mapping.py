@@ -1,11 +1,14 @@
 """The shipped mapping, from the double to opportunities."""
 
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.salesforce import SalesforceAdapter
+from adapters.salesforce.double import SalesforceDouble
 from syncd.mapping import Mapper, load_mapping
 from syncd.mapping.values import Reading
 from syncd.process import load_process
@@ -24,7 +27,9 @@ DEALS = [
         "source_type": "MQP", "forecast": "yes", "qualify.sponsor_letter_agreed": "yes",
         "qualify.sponsor_letter_agreed.date": "2026-01-20", "qualify.sponsor_letter_agreed.by": "Ann",
         "qualify.sponsor_letter_agreed.ref": "letter.pdf", "qualify.sponsor_pain": "no",
-        "prospect.sponsor_identified": "2026-01-10", "prospect.in_territory_or_account": "yes",
+        "prospect.sponsor_identified": "yes", "prospect.sponsor_identified.date": "2026-01-10",
+        "prospect.sponsor_identified.by": "Li", "develop.power_access": "2026-02-11",
+        "prospect.in_territory_or_account": "yes",
     },
     {
         "id": "006RO000001abcEYAQ", "name": "Old <script>", "account": "Contoso", "owner": "Li", "territory": None,
@@ -42,13 +47,11 @@ DEALS = [
         "prospect.in_territory_or_account": "yes",
     },
 ]  # fmt: skip
-CHILD_EVIDENCE = (
-    "prospect.sponsor_identified", "develop.power_access", "proof.proposal_reviewed", "proof.business_asked",
-)  # fmt: skip
+CHILD_EVIDENCE = ("develop.power_access", "proof.proposal_reviewed", "proof.business_asked")
 COMPARED = (
     "id", "name", "account", "owner", "territory", "stage", "stage_label", "probability", "amount", "currency",
     "close_date", "status", "closed", "decision_due", "created_at", "updated_at", "stage_entered_at", "source_type",
-    "forecast", "unreadable", "met", "not_met", "dates",
+    "forecast", "unreadable", "met", "not_met", "dates", "by",
 )  # fmt: skip
 
 
@@ -110,6 +113,13 @@ def test_every_field_of_the_mapping_is_a_name(mapping):
 
     assert {stage.id for stage in PROCESS.stages} == with_labels
     assert set(PROCESS.evidence) == set(mapping.evidence)
+
+
+def test_adapter_and_double_are_found_by_their_name():
+    """The entry points lead to the adapter and to its double."""
+    found = [next(iter(entry_points(group=f"syncd.{kind}", name="salesforce"))) for kind in ("adapters", "doubles")]
+
+    assert [SalesforceAdapter, SalesforceDouble] == [one.load() for one in found]
 
 
 def test_an_org_without_the_custom_fields_can_be_read(monkeypatch, mapping):

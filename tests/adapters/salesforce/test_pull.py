@@ -109,7 +109,7 @@ def test_requests_are_as_few_as_pages(monkeypatch):
 def test_smaller_pages_than_asked_for_are_followed(monkeypatch):
     """How many records a page has says nothing; the link does."""
     with Org(monkeypatch, MANY[:100]) as org:
-        org.double.page_cap = 7
+        org.double.queries.page_cap = 7
 
         assert len(by_id(org.pull())) == 100
 
@@ -117,7 +117,7 @@ def test_smaller_pages_than_asked_for_are_followed(monkeypatch):
 def test_the_next_page_is_asked_for_on_our_own_host(monkeypatch):
     """Of the link to the next page the host is not used, and a gateway's path in front of it does no harm."""
     with Org(monkeypatch, MANY[:30]) as org:
-        org.double.page_cap = 10
+        org.double.queries.page_cap = 10
         plain = org.double.handle
 
         def elsewhere(request):
@@ -134,7 +134,7 @@ def test_the_next_page_is_asked_for_on_our_own_host(monkeypatch):
 def test_a_link_that_leads_elsewhere_is_not_followed(monkeypatch, link):
     """What is no cursor ends the pull as incomplete."""
     with Org(monkeypatch, MANY[:30]) as org:
-        org.double.page_cap = 10
+        org.double.queries.page_cap = 10
         plain = org.double.handle
 
         def wrong(request):
@@ -151,7 +151,7 @@ def test_a_link_that_leads_elsewhere_is_not_followed(monkeypatch, link):
 def test_a_page_that_comes_twice_ends_the_pull(monkeypatch):
     """The same cursor position given again is no progress."""
     with Org(monkeypatch, MANY[:30]) as org:
-        org.double.page_cap = 10
+        org.double.queries.page_cap = 10
         plain = org.double.handle
 
         def again(request):
@@ -167,7 +167,7 @@ def test_a_page_that_comes_twice_ends_the_pull(monkeypatch):
 def test_a_page_that_was_skipped_is_fetched(monkeypatch):
     """Where the org leaves a page out, the records of it are asked for by id."""
     with Org(monkeypatch, MANY[:50]) as org:
-        org.double.page_cap = 10
+        org.double.queries.page_cap = 10
         plain = org.double.handle
         once = []
 
@@ -188,7 +188,7 @@ def test_a_page_that_was_skipped_is_fetched(monkeypatch):
 def test_records_that_are_withheld_make_the_pull_incomplete(monkeypatch):
     """An org that counts more records than it gives, and does so again, was not read whole."""
     with Org(monkeypatch, MANY[:50]) as org:
-        org.double.lose = 1
+        org.double.queries.lose = 1
         with pytest.raises(SourceIncomplete, match="fewer records"):
             org.pull()
 
@@ -196,18 +196,19 @@ def test_records_that_are_withheld_make_the_pull_incomplete(monkeypatch):
 def test_a_forgotten_cursor_is_taken_up_again(monkeypatch):
     """The rest is asked for from the last record on; nothing comes twice and nothing is lost."""
     with Org(monkeypatch, MANY) as org:
-        org.double.page_cap = 400
+        org.double.queries.page_cap = 400
         cut_pages(org.double, at=3, change=lambda double: double.forget_cursors())
 
-        assert set(by_id(org.pull())) == set(org.double.ids())
+        assert set(by_id(org.pull(history=False))) == set(org.double.ids())
+        assert org.server.requests == 2 + 3 + 1 + 5  # three pages, one refused, and five of what was left
 
 
 def test_cursors_that_are_always_forgotten_end_the_pull(monkeypatch):
     """A query that never gets anywhere is given up, with a sentence."""
     with Org(monkeypatch, MANY[:1000]) as org:
-        org.double.page_cap = 400
+        org.double.queries.page_cap = 400
         org.double.hooks.append(lambda request: "/query/01g" in request.path and org.double.forget_cursors())
-        org.double.hooks.append(lambda request: "q" in request.query and setattr(org.double, "page_cap", 0))
+        org.double.hooks.append(lambda request: "q" in request.query and setattr(org.double.queries, "page_cap", 0))
         with pytest.raises(SourceIncomplete):
             org.pull()
 
@@ -221,7 +222,7 @@ def test_a_pull_survives_what_happens_meanwhile(monkeypatch, seed, settings):
     """
     chance = random.Random(seed)
     with Org(monkeypatch, MANY) as org:
-        org.double.page_cap = 500
+        org.double.queries.page_cap = 500
         before = set(org.double.ids())
 
         def stir(_request):
@@ -278,7 +279,7 @@ def test_an_org_without_jobs_is_read_by_pages(monkeypatch):
     """Where no job can be made, or it fails, the same records come page by page, with a note."""
     for name, value in (("enabled", False), ("fails", True)):
         with Org(monkeypatch, MANY[:100]) as org:
-            org.double.page_cap = 50
+            org.double.queries.page_cap = 50
             setattr(org.double.jobs, name, value)
             pages = org.pull(bulk_above=10)
 
@@ -290,7 +291,7 @@ def test_an_org_without_jobs_is_read_by_pages(monkeypatch):
 def test_a_part_that_is_short_is_asked_for_again(monkeypatch):
     """A part of a job's result that holds fewer rows than it says makes the pull incomplete if it stays so."""
     with Org(monkeypatch, MANY[:100]) as org:
-        org.double.page_cap = 50
+        org.double.queries.page_cap = 50
         org.double.jobs.short = 1
         once = lambda request: "/results" in request.path and len(org.asked("/results")) > 1  # noqa: E731
         org.double.hooks.append(lambda request: once(request) and setattr(org.double.jobs, "short", 0))
@@ -307,7 +308,7 @@ def test_a_part_that_is_short_is_asked_for_again(monkeypatch):
 def test_a_job_without_end_is_given_up(monkeypatch):
     """A job is waited for as long as patience lasts, then stopped and deleted."""
     with Org(monkeypatch, MANY[:100]) as org:
-        org.double.page_cap = 50
+        org.double.queries.page_cap = 50
         org.double.jobs.polls = 10**9
         with pytest.raises(SourceIncomplete, match="in time"):
             org.pull(bulk_above=10, bulk_patience_seconds=100)
@@ -324,6 +325,8 @@ def test_a_query_too_long_for_an_address_goes_by_a_job(monkeypatch):
 
         assert {"x"} == {row[name] for name in names}
         assert org.asked("/results")
+        with pytest.raises(SourceIncomplete, match="URI_TOO_LONG"):
+            org.pull(fields={*FIELDS, *names}, bulk=False)
 
 
 def test_an_absent_key_is_missing(monkeypatch):
@@ -374,6 +377,12 @@ def test_the_ids_that_came_take_little_room():
 
     assert sum(map(len, seen._pages)) < 8 * len(ids)
     assert set(ids) == set(seen)
+    assert seen.lacking([ids[1_999], "006RO0000000001AAB", ids[2_000], "zzz", "0"]) == [
+        "006RO0000000001AAB",
+        "zzz",
+        "0",
+    ]
+    assert Seen().lacking(["a"]) == ["a"]
     assert seen.add(["1-9", ids[5], "1-10", "1-9"]) == [0, 2]
     assert len(seen) == 6_002
 
@@ -381,7 +390,7 @@ def test_the_ids_that_came_take_little_room():
 def test_one_request_is_ahead(monkeypatch):
     """While a page is used the next one is under way."""
     with Org(monkeypatch, MANY, latency=0.02) as org:
-        org.double.page_cap = 500
+        org.double.queries.page_cap = 500
         adapter = org.adapter(history=False, roles=ROLES)
 
         assert len(rows_of(pages_of(adapter))) == len(MANY)
