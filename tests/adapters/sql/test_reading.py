@@ -117,6 +117,7 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("settings", "says"),
         [
+            ({"table": "deals", "fields": ("colour",)}, "none of the columns there are: id, name"),
             ({"table": "nowhere"}, "not there: nowhere"),
             ({"query": "SELECT colour FROM deals"}, "not there: colour"),
             ({"query": "SELECT FROM WHERE"}, "cannot be understood"),
@@ -398,7 +399,8 @@ class TestIncrements:
     def test_a_condition_of_ones_own(self, sqlite):
         """A condition may say what a change is, as where two columns tell it."""
         fill(sqlite, 5)
-        settings = {"table": "deals", "modified": "changed", "condition": "(changed > :since OR name = 'Deal 1')"}
+        condition = "changed > :since OR name = 'Deal 1' AND name <> ' :since' -- and nothing else"
+        settings = {"table": "deals", "modified": "changed", "condition": condition}
         settings["overlap_seconds"] = 0
         first = mark(pull(sqlite, **settings))
 
