@@ -16,33 +16,30 @@ Not for: systems whose answers are not JSON, or whose records must be asked for 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from adapters.rest import templates
+from adapters.rest.ahead import Ahead
 from adapters.rest.decode import Answered, Decoder
 from adapters.rest.examination import examine
-from adapters.rest.mark import Mark, Overlap, read_mark
+from adapters.rest.mark import Mark, read_mark
 from adapters.rest.paging import body_paths, walk
-from adapters.rest.seen import Seen
+from adapters.rest.reading import Reading
 from adapters.rest.settings import LinkHeader, RestSettings, check, page_size
 from syncd.adapter import Broken, Capabilities, Check, Page, SourceContext
-from syncd.errors import SourceIncomplete, SyncdError
 from syncd.httpkit import Answer, Clock, HttpClient
 
 _MOST_ROUNDS: Final = 3
 """Times the records are listed before a count that never fits makes the source incomplete."""
 
-_Value = TypeVar("_Value")
-
 
 class RestAdapter:
-    """Reads one REST source."""
+    """Reads one REST source. Used for one pull, sweep or examination at a time."""
 
     Settings: ClassVar[type[Any]] = RestSettings
     capabilities: ClassVar[Capabilities] = Capabilities()
@@ -52,6 +49,7 @@ class RestAdapter:
         self._settings = settings
         self._context = context
         self._clock = clock or Clock()
+        self._ahead = Ahead()
         self._client = HttpClient(settings, name=context.name, folder=context.folder, clock=self._clock)
         self._id = settings.id_field or context.roles.get("id", "id")
         self._version = settings.version_field or context.roles.get("version", "")
@@ -75,7 +73,7 @@ class RestAdapter:
         settings = self._settings
         mark = read_mark(since) if settings.increment is not None else None
         begun = self._clock.now().timestamp()
-        reading = _Reading(mark, settings.overlap_seconds, begun, bounded=self._bounded())
+        reading = Reading(mark, settings.overlap_seconds, begun, bounded=self._bounded())
         try:
             if mark is not None and settings.deletions is not None:
                 async with aclosing(self.deleted(mark)) as deleted:
@@ -85,7 +83,7 @@ class RestAdapter:
             # The record that is missing when the count does not fit may have been inserted while the others were read;
             # so the list is read again for those that were not there, before the source counts as incomplete.
             for _ in range(_MOST_ROUNDS):
-                async with aclosing(ahead(self._listed(mark, begun))) as pages:
+                async with aclosing(self._ahead.of(self._listed(mark, begun))) as pages:
                     async for answered in pages:
                         if page := self._page(answered, reading):
                             yield page
@@ -100,10 +98,10 @@ class RestAdapter:
 
     async def keys(self) -> AsyncIterator[Sequence[str]]:
         """Yield the id of every record there is; see `syncd.adapter.KeyReader.keys`."""
-        reading = _Reading(None, 0, 0)
+        reading = Reading(None, 0, 0)
         try:
             for _ in range(_MOST_ROUNDS):
-                async with aclosing(ahead(self._listed(None, 0, [self._id]))) as pages:
+                async with aclosing(self._ahead.of(self._listed(None, 0, [self._id]))) as pages:
                     async for answered in pages:
                         new = reading.take(answered)
                         yield [answered.keys[index] for index in new if index not in answered.faults]
@@ -118,7 +116,8 @@ class RestAdapter:
         return examine(self, self._settings, self._context, self._clock)
 
     async def close(self) -> None:
-        """Let go of the connections. Safe to call twice."""
+        """Let go of the connections; a pull under way ends as incomplete. Safe to call twice."""
+        await self._ahead.break_off()
         await self._client.close()
 
     async def ask(
@@ -224,7 +223,7 @@ class RestAdapter:
         async for answered in self._walk(ask, deletions.path):
             yield [key for index, key in enumerate(answered.keys) if index not in answered.faults]
 
-    def _page(self, answered: Answered, reading: _Reading) -> Page | None:
+    def _page(self, answered: Answered, reading: Reading) -> Page | None:
         """What of an answer has not been given yet; None where that is nothing."""
         first = reading.given + 1
         new = reading.take(answered)
@@ -258,92 +257,6 @@ class _Incremental(RestAdapter):
 
 class _Informed(RestAdapter):
     capabilities = Capabilities(incremental=True, deletions=True)
-
-
-class _Reading:
-    """What one pull has come to know.
-
-    Attributes:
-        columns: Of the last answer.
-        at: When the pull began, by the system's clock where it tells, else by ours.
-        given: Records given, broken ones included.
-        gone: Ids that are known to be gone.
-        overlap: What the next increment will read again.
-    """
-
-    def __init__(self, mark: Mark | None, overlap_seconds: float, begun: float, *, bounded: bool = False) -> None:
-        self._kept: Mapping[str, str] = mark.kept if mark is not None else {}
-        self._seen = Seen()
-        self._alike = 0
-        self._totals: list[int] = []
-        self.columns: tuple[str, ...] = ()
-        self.at = begun
-        self._dated, self._bounded = False, bounded
-        self.given = 0
-        self.gone: set[str] = set()
-        self.overlap = Overlap(overlap_seconds)
-
-    def take(self, answered: Answered) -> list[int]:
-        """An answer came; gives the indexes of the records in it that were not there before."""
-        self.columns = answered.columns
-        if answered.date is not None and not self._dated:
-            # What was asked for up to a moment of our clock was not given beyond it.
-            self.at, self._dated = min(self.at, answered.date) if self._bounded else answered.date, True
-        if answered.total is not None:
-            self._totals.append(answered.total)
-            self._totals = [self._totals[0], self._totals[-1]]
-        new = self._seen.add(answered.keys)
-        if len(new) == len(answered.keys):
-            return list(range(len(answered.keys)))
-        # Two records without an id may be alike and yet be two; the count must not fail for that.
-        self._alike += sum(answered.keys[index] not in new for index in answered.faults)
-        found = []
-        for index, key in enumerate(answered.keys):
-            if key in new:
-                found.append(index)
-                new.discard(key)  # of one that is twice in the same answer, the first counts
-        return found
-
-    def was_given(self, key: str, stamp: str) -> bool:
-        """Whether an earlier pull gave a record just as it is."""
-        return bool(stamp) and self._kept.get(key) == stamp and key not in self.gone
-
-    def fits(self) -> bool:
-        """Whether as many records were read as there were, at the beginning or at the end."""
-        return not self._totals or self._seen.count + self._alike >= min(self._totals)
-
-    def short(self) -> SourceIncomplete:
-        """What to say where they do not."""
-        return SourceIncomplete(
-            f"the system gave {self._seen.count + self._alike:,} records and says there are {min(self._totals):,}",
-            "check `total` and `paging`, and whether the account may read every record",
-        )
-
-    def close(self) -> None:
-        self._seen.close()
-
-
-async def ahead(values: AsyncGenerator[_Value, None]) -> AsyncGenerator[_Value, None]:
-    """The same values, each asked for while the one before it is made use of."""
-    task: asyncio.Task[_Value | None] | None = None
-    try:
-        while True:
-            value = await (task or asyncio.ensure_future(_next(values)))
-            if value is None:
-                return
-            task = asyncio.ensure_future(_next(values))
-            await asyncio.sleep(0)  # so that the request is on its way before the value is worked on
-            yield value
-    finally:
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError, SyncdError):
-                await task
-        await values.aclose()
-
-
-async def _next(values: AsyncGenerator[_Value, None]) -> _Value | None:
-    return await anext(values, None)
 
 
 def _date(header: str | None) -> float | None:

@@ -211,6 +211,9 @@ async def _increment(look: _Look) -> Check:
     if later.rows:
         says = "records come although none can have changed: the system seems to ignore the filter"
         return Check(name=name, outcome="warning", says=says, remedy="correct `increment.params`")
+    if later.total:
+        says = "the count is of all records and not of those that changed, so that no increment would be whole"
+        return Check(name=name, outcome="failed", says=says, remedy="leave `total` out")
     return Check(name=name, outcome="ok", says="the system lists only what changed")
 
 

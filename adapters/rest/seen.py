@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from syncd.errors import SourceIncomplete
+
 
 class Seen:
     """A growing set of ids.
@@ -29,11 +31,21 @@ class Seen:
         self.count = 0
 
     def add(self, ids: Sequence[str]) -> set[str]:
-        """Put ids in; gives those that were not there."""
+        """Put ids in; gives those that were not there.
+
+        Raises:
+            SourceIncomplete: There is no room for them.
+        """
         given = msgspec.json.encode(ids).decode()
-        new = self._base.execute(
-            "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) RETURNING id", (given,)
-        ).fetchall()
+        try:
+            new = self._base.execute(
+                "INSERT OR IGNORE INTO seen SELECT value FROM json_each(?) RETURNING id", (given,)
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise SourceIncomplete(
+                f"the ids read so far cannot be kept ({type(error).__name__})",
+                "make room in the folder for temporary files",
+            ) from error
         self.count += len(new)
         return {one for (one,) in new}
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.httpkit import Answer, Reaction, Refused, usual_reaction
 
 
@@ -96,6 +96,10 @@ _MEANINGS: Final = {
 (https://developer.salesforce.com/docs/platform/api-rest/guide/errorcodes.md)."""
 
 
+_TOO_FAR_BACK: Final = frozenset({"EXCEEDED_ID_LIMIT", "INVALID_REPLICATION_DATE"})
+"""Codes by which an org says that it cannot tell what was deleted since a watermark."""
+
+
 def code_of(answer: Answer) -> str:
     """The error code of an answer; empty where it has none."""
     return _said(answer).errorCode
@@ -135,7 +139,8 @@ def explained(refused: Refused) -> SourceIncomplete:
     if code not in _MEANINGS:
         return refused
     reason, remedy = _MEANINGS[code]
-    return SourceIncomplete(f"{reason} ({code})", remedy)
+    lost = WatermarkLost if code in _TOO_FAR_BACK else SourceIncomplete
+    return lost(f"{reason} ({code})", remedy)
 
 
 class Quota:

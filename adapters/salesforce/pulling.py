@@ -29,7 +29,7 @@ from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
 from adapters.salesforce.together import all_of
 from adapters.salesforce.watermark import Border, Mark
 from syncd.adapter import Move, Page, SourceContext
-from syncd.errors import SourceIncomplete
+from syncd.errors import WatermarkLost
 from syncd.httpkit import Refused
 
 OBJECT: Final = "Opportunity"
@@ -130,9 +130,7 @@ class Pull:
             return _Deletions([]), self._started
         earliest = _time(found.earliest_date_available)
         if mark and earliest and earliest - _MINUTE > began:
-            raise SourceIncomplete(
-                "the org no longer knows of every deletion since the last pull", "run once with --full"
-            )
+            raise WatermarkLost("the org no longer knows of every deletion since the last pull", "run once with --full")
         return found, _time(found.latest_date_covered) or self._started
 
     async def _everything(self) -> AsyncGenerator[Page, None]:

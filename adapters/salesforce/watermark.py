@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from adapters.salesforce import soql
-from syncd.errors import SourceIncomplete
+from syncd.errors import WatermarkLost
 
 _MOST_KNOWN: Final = 5_000
 """Records a watermark remembers. Of further ones some are given again though they did not change."""
@@ -38,14 +38,14 @@ class Mark(msgspec.Struct, frozen=True):
         """The watermark in a text.
 
         Raises:
-            SourceIncomplete: It is not one of ours.
+            WatermarkLost: It is not one of ours.
         """
         try:
             mark = msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError:
             mark = None
         if mark is None or mark.at.tzinfo is None:
-            raise SourceIncomplete("the watermark kept for this source cannot be read", "run once with --full")
+            raise WatermarkLost("the watermark kept for this source cannot be read", "run once with --full")
         return mark
 
     def text(self) -> str:

@@ -28,7 +28,7 @@ from sqlalchemy.engine import URL
 from adapters.sql import examination
 from adapters.sql.database import Database, parsed
 from adapters.sql.mark import Mark, Overlap, digest, read_mark, since
-from adapters.sql.settings import SqlSettings, check, statement
+from adapters.sql.settings import SqlSettings, check, escaped, statement
 from adapters.sql.values import Converter
 from syncd.adapter import Capabilities, Check, Page, SourceContext
 from syncd.errors import ConfigError, Problem, SourceIncomplete
@@ -122,7 +122,7 @@ class SqlAdapter:
         """What there is to select from, and the columns of it that are wanted.
 
         Raises:
-            ConfigError: A column is there twice, or one that the settings name is not there.
+            ConfigError: A column is there twice, or those that are named are not there.
         """
         settings, prepare = self._settings, connection.dialect.identifier_preparer
         if settings.query is not None:
@@ -138,6 +138,9 @@ class SqlAdapter:
         # A database may fold names to another case than its people write them in.
         native = {name: known.get(name) or known.get(name.casefold()) for name in sorted(wanted)}
         columns = {name: prepare.quote(actual) for name, actual in native.items() if actual is not None}
+        if not columns:
+            names = f"the mapping names none of the columns there are: {', '.join(found)}"
+            raise ConfigError(Problem(message=f"source {self._context.name}: {names}"))
         ordered = {name: prepare.quote(actual) for name, actual in known.items()}
         return Shape.of(self._id, columns, ordered, origin, settings)
 
@@ -271,12 +274,14 @@ class Shape:
         """What makes a row changed; rows that do not say when they were changed always are."""
         if mark is None:
             return ""
-        return f" WHERE {settings.condition or f'({self.modified} >= :since OR {self.modified} IS NULL)'}"
+        if settings.condition is not None:
+            return f" WHERE ({escaped(settings.condition, keep=':since')}\n)"
+        return f" WHERE ({self.modified} >= :since OR {self.modified} IS NULL)"
 
     def select(self, mark: Mark | None, settings: SqlSettings) -> str:
         """The statement for the rows."""
         order = f" ORDER BY {', '.join(self.order)}" if self.order else ""
-        return f"SELECT {', '.join(self.columns) or '*'} FROM {self.origin} q{self.where(mark, settings)}{order}"
+        return f"SELECT {', '.join(self.columns)} FROM {self.origin} q{self.where(mark, settings)}{order}"
 
     def fresh(self, rows: Sequence[Sequence[Any]], mark: Mark | None, overlap: Overlap) -> list[Sequence[Any]]:
         """The rows an earlier pull did not give just as they are, without what only this adapter looks at."""

@@ -25,7 +25,7 @@ from urllib.parse import quote
 import sqlalchemy
 from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from adapters.sql.errors import translated
@@ -140,9 +140,23 @@ class Database:
             query: A statement with its parameters.
             size: Rows a page.
         """
-        assert self._connection is not None  # noqa: S101 - something is being done with it
-        self._result = self._connection.execute(query, execution_options={"yield_per": size})
-        return iter(self._result.partitions(size))
+        given = 0
+        try:
+            for rows in self._executed(query, size):
+                given += len(rows)
+                yield rows
+        except OperationalError as error:
+            if "decode" not in str(error.orig) or self._kind != "sqlite":
+                raise
+        else:
+            return
+        # A text of SQLite that is no UTF-8 costs its record, which the core refuses, and not the source. To look out
+        # for one from the beginning would take three times as long. The transaction still shows the same rows.
+        self._driver().text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+        for rows in self._executed(query, size):
+            if rows[given:]:
+                yield rows[given:]
+            given = max(0, given - len(rows))
 
     async def close(self) -> None:
         """Roll back and let go, once what is under way has ended. Safe to call twice."""
@@ -152,6 +166,15 @@ class Database:
             return
         self._thread.shutdown(wait=False)
         await asyncio.shield(asyncio.wrap_future(ended))
+
+    def _executed(self, query: Any, size: int) -> Iterator[Sequence[Any]]:
+        assert self._connection is not None  # noqa: S101 - something is being done with it
+        self._result = self._connection.execute(query, execution_options={"yield_per": size})
+        return self._result.partitions(size)
+
+    def _driver(self) -> Any:
+        assert self._connection is not None  # noqa: S101 - something is being done with it
+        return self._connection.connection.driver_connection
 
     def _do(self, work: Callable[[Connection], _Value]) -> _Value:
         self._deadline = time.monotonic() + self._settings.timeout_seconds
@@ -189,8 +212,6 @@ class Database:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
         connection.execute("PRAGMA query_only = ON").close()
         connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS)
-        # A text that is no UTF-8 costs its record, which the core refuses, and not the source.
-        connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         return connection
 
 

@@ -105,8 +105,14 @@ def statement(query: str) -> str:
     pieces = [match for match in _PIECE.finditer(query) if match[0].strip()]
     while pieces and (pieces[-1]["sign"] == ";" or _is_comment(pieces[-1][0])):
         pieces.pop()
-    end = pieces[-1].end() if pieces else 0
-    return re.sub(r":", r"\\:", query[:end])
+    return escaped(query[: pieces[-1].end() if pieces else 0])
+
+
+def escaped(text: str, *, keep: str = "") -> str:
+    """A text of SQL without what SQLAlchemy would take for parameters, but for one."""
+    pieces = (match[0] if match["bind"] and match[0] == keep else match[0].replace(":", r"\:")
+              for match in _PIECE.finditer(text))  # fmt: skip
+    return "".join(pieces)
 
 
 def _changing(text: str) -> Iterator[str]:

@@ -140,6 +140,18 @@ def test_a_filter_that_is_ignored():
         assert found(double, server, "increments")[0] == "warning"
 
 
+def test_a_count_of_everything():
+    """A count that does not follow the filter would make every increment look cut."""
+    with system("cursor", 3) as (double, _):
+
+        def handle(request):
+            reply = double.handle(request)
+            return Reply(reply.status, reply.body, {**reply.headers, "X-Total-Count": "3"})
+
+        with serving(handle) as server:
+            assert found(double, server, "increments", total={"header": "X-Total-Count"})[0] == "failed"
+
+
 def test_times_in_another_form():
     """Times of last change that are not what `format` says are told."""
     with system("cursor", 3) as (double, server):

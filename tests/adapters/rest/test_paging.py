@@ -1,5 +1,6 @@
 """How pages follow one another: every style, what a chain must not do, and what may not get lost in mid-pull."""
 
+import asyncio
 import random
 from datetime import timedelta
 
@@ -214,6 +215,27 @@ def test_records_without_an_id_are_broken():
         assert len(ids(pages)) == 116
         assert [one.place for one in broken] == ["record 1", "record 50", "record 51", "record 120"]
         assert {one.reason for one in broken} == {"it has no id in the field id"}
+
+
+def test_an_id_that_is_there_twice():
+    """Two records of one answer with the same id are both given, for the core to refuse one and say so."""
+    with system("cursor", 60) as (double, server):
+        double._held["1-7"].fields["id"] = "1-6"
+
+        assert ids(pull(adapter(double, server.url)))[5:9] == ["1-5", "1-6", "1-6", "1-8"]
+
+
+def test_a_source_that_is_closed_in_mid_pull():
+    """A pull whose source is closed ends as incomplete, not as if it were whole."""
+    with system("cursor", 300) as (double, server):
+        source = adapter(double, server.url)
+
+        async def read():
+            async for _ in source.pull():
+                await source.close()
+
+        with pytest.raises(SourceIncomplete, match="closed"):
+            asyncio.run(read())
 
 
 def test_no_record_has_an_id():
