@@ -189,6 +189,20 @@ class OutcomesSaid(Said, frozen=True, gc=False):
     views: Views
 
 
+class Unsettled(msgspec.Struct, frozen=True, gc=False):
+    """A state that leaves something open.
+
+    Attributes:
+        verdict: What the other rules say.
+        open: The dated rules to be asked of each record, each with its bit.
+        rank: What those are shown beside the record.
+    """
+
+    verdict: Verdict
+    open: tuple[tuple[DatedRule, int], ...]
+    rank: Rank
+
+
 class Column:
     """The rules for the open, the won or the lost records of one column.
 
@@ -254,6 +268,7 @@ class Column:
         self._views: dict[tuple[int, int, int, int, bool, bool], Views] = narrow.table()
         self._outcomes: dict[int, OutcomesSaid] = narrow.table()
         self.settled: dict[Key, Verdict] = wide.table()
+        self._unsettled: dict[Key, Unsettled] = wide.table()
 
     def judge(self, key: Key, opportunity: Opportunity, trail: Trail | None) -> Verdict:
         """Judge a record whose state is not remembered as a whole.
@@ -263,6 +278,25 @@ class Column:
             opportunity: The record, its evidence as of the day of the run; asked for what the state leaves open.
             trail: Its observed history, where there is one.
         """
+        left = self._unsettled.get(key)
+        if left is None:
+            verdict, left = self._put_together(key)
+            if left is None:
+                return self._wide.keep(self.settled, key, verdict)
+            self._wide.keep(self._unsettled, key, left)
+        findings, unknown = left.verdict.findings, left.verdict.unknown_bits
+        for rule, bit in left.open:
+            answer = rule.check(opportunity, left.rank, trail)
+            if answer is UNKNOWN:
+                unknown |= bit
+            elif type(answer) is Finding:
+                findings = (*findings, answer)
+        if findings is left.verdict.findings and unknown == left.verdict.unknown_bits:
+            return left.verdict
+        return self._verdict(findings, left.verdict.due_bits, unknown, left.rank)
+
+    def _put_together(self, key: Key) -> tuple[Verdict, Unsettled | None]:
+        """The verdict on a state, as far as the state decides it, and what it leaves open if anything."""
         # This runs for a sixth of a pipeline, so it looks answers up in line and calls only for those not known.
         state, form = key[0] | key[1] << self._width, key[3]
         part = state & self._outcome_mask
@@ -279,17 +313,13 @@ class Column:
                 said = panel.table.get(part) or panel.learn(part)
                 findings += said.findings
                 unknown |= said.unknown
-        rank = ranked.rank
-        for rule, bit in fields.open:
-            answer = rule.check(opportunity, rank, trail)
-            if answer is UNKNOWN:
-                unknown |= bit
-            elif type(answer) is Finding:
-                findings += (answer,)
+        verdict = self._verdict(findings, fields.due, unknown, ranked.rank)
+        return verdict, Unsettled(verdict, fields.open, ranked.rank) if fields.open else None
+
+    def _verdict(self, findings: tuple[Finding, ...], due: int, unknown: int, rank: Rank) -> Verdict:
         if len(findings) > 1:
             findings = tuple(sorted(findings, key=BY_RULE))
-        verdict = Verdict(self._names, findings, fields.due, unknown, rank.proven, rank.possible)
-        return verdict if fields.open else self._wide.keep(self.settled, key, verdict)
+        return Verdict(self._names, findings, due, unknown, rank.proven, rank.possible)
 
     def _work_out(self, state: int) -> OutcomesSaid:
         part = state & self._outcome_rules.mask

@@ -35,6 +35,8 @@ from syncd.rules.fixes import outcome_bits, outcome_state, pipeline_outcomes
 _EXTRA_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {"OUT001": ("Validate MQP/ SQP",)}
 """Words of the chart that a rule enforces beside its column's outcome, used where the chart has them."""
 
+_LONG_AGO: Final = date.min
+
 OUT010: Final = RuleInfo(
     code="OUT010",
     severity="warning",
@@ -256,17 +258,18 @@ class OutcomeDatesImpossible(DatedRule):
         return self._disorder(opportunity) or MET
 
     def _disorder(self, opportunity: Opportunity) -> Finding | None:
-        dates = opportunity.dates
-        latest: tuple[date, int] | None = None
+        dates, latest, where = opportunity.dates, _LONG_AGO, -1
         for bits in self.groups:
-            dated = [(dates[bit], bit) for bit in bits if bit in dates]
-            if not dated:
+            day, at = None, -1  # of several facts, the earliest (settled reading 3)
+            for bit in bits:
+                if bit in dates and (day is None or dates[bit] < day):
+                    day, at = dates[bit], bit
+            if day is None:
                 continue
-            day = min(dated)
-            if latest is not None and day[0] < latest[0]:
+            if day < latest:
                 said = "the later outcome is dated before the earlier one"
-                return self._finding(opportunity, [latest[1], day[1]], said)
-            latest = day if latest is None else max(latest, day)
+                return self._finding(opportunity, [where, at], said)
+            latest, where = day, at
         return None
 
     def _finding(self, opportunity: Opportunity, bits: list[int], said: str, severity: Severity = "warning") -> Finding:
