@@ -6,13 +6,14 @@ Not for: reading files; `syncd.mapping` and the file adapter do that, and `check
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from columns import AT, CHECKPOINTS, EVIDENCE, STAGE_INDEX, STAGES
 
+from syncd.form import Former
 from syncd.model import FIELD_BIT, Opportunity
 from syncd.process import Process
 
@@ -20,8 +21,13 @@ _ABSENT: Final = FIELD_BIT["version"] | FIELD_BIT["forecast"]
 _TEXTS: Final = ("id", "name", "account", "owner", "territory", "currency", "source_type")
 
 
-def opportunity(cells: Sequence[str], process: Process) -> Opportunity:
-    """The opportunity one row of `generate.rows` stands for."""
+def opportunities(rows: Iterable[Sequence[str]], process: Process) -> list[Opportunity]:
+    """What rows of `generate.rows` stand for, with their forms, as the mapping gives them to the judge."""
+    former = Former(process)
+    return [former.formed(_opportunity(cells, process)) for cells in rows]
+
+
+def _opportunity(cells: Sequence[str], process: Process) -> Opportunity:
     given: dict[str, Any] = {name: cells[AT[name]] or None for name in _TEXTS}
     unreadable = []
     label = cells[AT["stage"]]

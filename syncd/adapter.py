@@ -21,6 +21,7 @@ import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
@@ -34,6 +35,21 @@ class Missing(enum.Enum):
 
 
 MISSING: Final = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A number that its source shows as a percentage, so that its scale is beyond doubt: 0.4 shown as `40%`.
+
+    Attributes:
+        figure: The number before the sign.
+    """
+
+    figure: Decimal
+
+    def __str__(self) -> str:
+        """As it is shown."""
+        return f"{self.figure:f}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,7 @@ class Page:
         columns: Native field names, in the order of each row's values. The same tuple object for as long as the
             columns do not change, so that the mapping is compiled once.
         rows: One sequence of native values a record, as long as `columns`. Values are str, int, float, Decimal, bool,
-            None (empty), date, datetime, `MISSING`, or for a child component a list of dicts.
+            None (empty), date, datetime, `Percent`, `MISSING`, or for a child component a list of dicts.
         declared: The source itself lists its columns (a header, a sheet). False where they are only those seen so far,
             as in JSON, so that a field that is absent here may still come.
         text: Every value is a str, as in a CSV file.
@@ -87,6 +103,7 @@ class Page:
         gone: Ids of records that are known to be gone. An id may be yielded again later, when the record came back.
         moves: History of any records, given in this or an earlier pull; repeats do no harm.
         watermark: Everything up to here, this page included, has been yielded; None where that cannot be said yet.
+        doubtful: The source may have been cut here, so records that are absent may only be missing.
     """
 
     columns: tuple[str, ...]
@@ -102,6 +119,7 @@ class Page:
     gone: Sequence[str] = ()
     moves: Sequence[Move] = ()
     watermark: str | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +223,7 @@ class Adapter(Protocol):
             SourceUnavailable: It cannot be reached or opened.
             AuthFailed: It refuses the credentials.
             SourceIncomplete: It ended early, was cut, or promised more than it gave.
+            WatermarkLost: Nobody can say what changed since then; it is read whole instead.
         """
         ...
 

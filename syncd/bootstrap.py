@@ -19,20 +19,21 @@ from typing import Any, Final
 import msgspec
 
 from syncd.adapter import Adapter, SourceContext
-from syncd.config import Settings, SourceSettings, load_config, validate_options
+from syncd.config import Settings, SourceSettings, read_config, validate_options
 from syncd.coverage import PhraseCoverage, load_coverage
 from syncd.errors import ConfigError, Problem, UsageError
 from syncd.judge import ExtraRule
-from syncd.mapping import Mapper, Mapping, load_mapping
+from syncd.mapping import Mapper, Mapping, check_mapping, load_mapping
 from syncd.mapping.values import Reading
 from syncd.plan import WriteRights
-from syncd.policy import Policy, check_policy, did_you_mean
+from syncd.policy import Policy, check_policy, did_you_mean, nearest
 from syncd.process import Process, load_process
 from syncd.pull import Source
 from syncd.rules import RuleInfo, catalogue
 from syncd.run import Assignment
 from syncd.secrets import resolve
 from syncd.store import Store, open_store
+from syncd.tomlfile import read_toml
 
 DEFAULT_CONFIGS: Final = ("syncd.toml", "config.example.toml")
 """Configuration files looked for in the current folder, the first hit wins."""
@@ -68,7 +69,14 @@ class Workspace:
         return open_store(self.settings.database, password=value)
 
     def assignment(
-        self, command: str, *, today: date, pinned: bool, plan: bool = False, unsafe: bool = False
+        self,
+        command: str,
+        *,
+        today: date,
+        pinned: bool,
+        plan: bool = False,
+        unsafe: bool = False,
+        full: bool = False,
     ) -> Assignment:
         """What a run of this configuration is to do.
 
@@ -78,6 +86,7 @@ class Workspace:
             pinned: The day was given on the command line.
             plan: A plan is to be made as well.
             unsafe: Unsafe changes were asked for.
+            full: Every source is to be read whole.
         """
         return Assignment(
             command=command,
@@ -89,6 +98,7 @@ class Workspace:
             timezone=self.settings.timezone.key,
             extra=self.extra,
             digest=self.digest,
+            full=full,
             rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
         )
 
@@ -140,21 +150,21 @@ def load_workspace(
         ConfigError: Anything in the configuration, the process, a mapping or an own rule is wrong; holds all of it.
         UsageError: The command line names a source that is not configured.
     """
-    settings = load_config(path)
-    if unknown := [name for name in only if name not in settings.sources]:
+    settings, problems = read_config(path)
+    if not problems and (unknown := [name for name in only if name not in settings.sources]):
         near, known = did_you_mean(unknown[0], settings.sources), ", ".join(settings.sources)
         raise UsageError(f"--source: there is no source {unknown[0]!r}{near}; configured: {known}")
-    process = find_process(settings.process, settings.folder)
-    problems: list[Problem] = []
+    process = _process(settings, problems)
     extra, infos = _own_rules(settings, process, problems)
-    problems += check_policy(settings.policy, set(infos), file=str(settings.file), locate=settings.locate)
-    problems += check_policy(Policy(select=tuple(select) or ("ALL",), ignore=tuple(ignore)), set(infos))
     policy = settings.policy.narrowed(select, ignore)
-    if not problems:
-        problems += check_policy(policy, set(infos))
+    if infos:
+        given = Policy(select=tuple(select) or ("ALL",), ignore=tuple(ignore))
+        asked = check_policy(settings.policy, set(infos), file=str(settings.file), locate=settings.locate)
+        asked += check_policy(given, set(infos))
+        problems += asked or check_policy(policy, set(infos))
     made = [_source(settings, one, process, problems) for one in settings.sources.values()]
-    if problems:
-        raise ConfigError(*problems)
+    if process is None or problems:
+        raise ConfigError(*_in_order(problems, str(settings.file)))
     sources = tuple(one for one in made if one is not None and (not only or one.name in only))
     return Workspace(
         settings=settings,
@@ -173,12 +183,60 @@ def find_process(name: str, folder: Path) -> Process:
     Raises:
         ConfigError: There is none, or it cannot work.
     """
-    if name.endswith(".toml") or "/" in name:
-        return load_process(folder / name)
+    if _is_path(name):
+        path = folder / name
+        if not path.is_file():
+            near = did_you_mean(path.name, (one.name for one in path.parent.glob("*.toml")))
+            raise ConfigError(Problem(message=f"process: there is no file {name}{near}"))
+        return load_process(path)
     for place in mapping_folders(folder):
         if (place / f"{name}.toml").is_file():
             return load_process(place / f"{name}.toml")
-    raise ConfigError(Problem(message=f"process: there is no process {name!r}; name one in mappings/ or give a path"))
+    known = _known_processes(folder)
+    near = did_you_mean(name, known)
+    raise ConfigError(
+        Problem(message=f"process: there is no process {name!r}{near}; known: {', '.join(known)}, or give a path")
+    )
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".toml") or "/" in name
+
+
+def _known_processes(folder: Path) -> list[str]:
+    """The names of the processes there are: of the files where mappings lie, those that have stages as a list."""
+    found: dict[str, None] = {}
+    for path in (path for place in mapping_folders(folder) for path in sorted(place.glob("*.toml"))):
+        try:
+            if isinstance(read_toml(path).values.get("stages"), list):
+                found[path.stem] = None
+        except ConfigError:
+            continue
+    return list(found)
+
+
+def _process(settings: Settings, problems: list[Problem]) -> Process | None:
+    """The process, or None where there is none that anything could be checked against."""
+    try:
+        return find_process(settings.process, settings.folder)
+    except ConfigError as error:
+        problems += (_placed(one, str(settings.file), settings.locate("syncd", "process")) for one in error.problems)
+    # Of a name with a slip in it the rest is checked as if it were right, so that people need not come twice.
+    meant = "" if _is_path(settings.process) else nearest(settings.process, _known_processes(settings.folder))
+    try:
+        return find_process(meant, settings.folder) if meant else None
+    except ConfigError:
+        return None
+
+
+def _placed(problem: Problem, file: str, line: int) -> Problem:
+    """The problem with a place, if it has none of its own."""
+    return problem if problem.file else replace(problem, file=file, line=line)
+
+
+def _in_order(problems: list[Problem], file: str) -> list[Problem]:
+    """Each problem once, those of the configuration itself first, by line."""
+    return sorted(dict.fromkeys(problems), key=lambda one: (one.file != file, one.file, one.line, one.column))
 
 
 def coverage_of(process: Process, folder: Path) -> tuple[PhraseCoverage, ...] | None:
@@ -200,8 +258,11 @@ def known_adapters() -> dict[str, EntryPoint]:
 
 
 def _own_rules(
-    settings: Settings, process: Process, problems: list[Problem]
+    settings: Settings, process: Process | None, problems: list[Problem]
 ) -> tuple[tuple[ExtraRule, ...], dict[str, RuleInfo]]:
+    """The company's own rules and the whole catalogue; nothing of either without a process."""
+    if process is None:
+        return (), {}
     infos = {info.code: info for info in catalogue(process)}
     if not settings.custom_rules:
         return (), infos
@@ -237,38 +298,21 @@ def _own_rules(
             fix=f"{spec.fix_safety}: sets {', '.join(spec.fix_set)}" if spec.fix_safety else "None.",
         )
     try:
-        return tuple(compile_custom(specs, process)), infos
+        sound = {one.code for one in settings.custom_rules if one.sound}
+        return tuple(compile_custom([one for one in specs if one.code in sound], process)), infos
     except ConfigError as error:
         problems += error.problems
         return (), infos
 
 
-def _source(settings: Settings, given: SourceSettings, process: Process, problems: list[Problem]) -> Source | None:
-    adapters = known_adapters()
-    entry = adapters.get(given.adapter)
-    if entry is None:
-        near, known = did_you_mean(given.adapter, adapters), ", ".join(adapters)
-        message = f"adapter: there is no adapter {given.adapter!r}{near}; installed: {known}"
-        problems.append(Problem(message=message, file=given.file, line=given.locate("adapter")))
-        return None
-    adapter_class = _load_adapter(entry, given, problems)
+def _source(
+    settings: Settings, given: SourceSettings, process: Process | None, problems: list[Problem]
+) -> Source | None:
+    """One source; None where something of it is wrong. Adapter and mapping are looked at each for itself."""
     mapping = _load_mapping(settings, given, process, problems)
-    if adapter_class is None or mapping is None:
+    adapter = _make_adapter(settings, given, mapping, process, problems)
+    if process is None or mapping is None:
         return None
-    if found := validate_options(given, adapter_class.Settings):
-        problems += found
-        return None
-    context = SourceContext(
-        name=given.name,
-        folder=settings.folder,
-        fields=mapping.native_fields(),
-        children=mapping.children(),
-        roles=mapping.fields,
-        labels=mapping.labels(),
-        chart={stage.id: stage.probability for stage in process.stages},
-        timezone=given.timezone,
-        options=given.options,
-    )
     reading = Reading(
         business_zone=settings.timezone,
         source_zone=given.timezone,
@@ -278,10 +322,11 @@ def _source(settings: Settings, given: SourceSettings, process: Process, problem
         probability_scale=mapping.probability_scale,
     )
     try:
-        adapter = adapter_class.create(msgspec.convert(dict(given.options), adapter_class.Settings), context)
         mapper = Mapper(mapping, process, reading, currency=given.currency)
     except ConfigError as error:
         problems += error.problems
+        return None
+    if adapter is None:
         return None
     return Source(
         name=given.name,
@@ -289,10 +334,58 @@ def _source(settings: Settings, given: SourceSettings, process: Process, problem
         adapter=adapter,
         mapper=mapper,
         min_rows_percent=given.min_rows_percent,
+        sweep_hours=given.sweep_hours,
+        digest=_reading_digest(mapper, process),
     )
 
 
-def _load_adapter(entry: EntryPoint, given: SourceSettings, problems: list[Problem]) -> type[Adapter] | None:
+def _make_adapter(
+    settings: Settings,
+    given: SourceSettings,
+    mapping: Mapping | None,
+    process: Process | None,
+    problems: list[Problem],
+) -> Adapter | None:
+    adapter_class = _load_adapter(given, problems)
+    if adapter_class is None:
+        return None
+    if (found := validate_options(given, adapter_class.Settings)) or given.refused:
+        problems += found
+        return None
+    context = SourceContext(
+        name=given.name,
+        folder=settings.folder,
+        fields=mapping.native_fields() if mapping is not None else frozenset[str](),
+        children=mapping.children() if mapping is not None else {},
+        roles=mapping.fields if mapping is not None else {},
+        labels=mapping.labels() if mapping is not None else {},
+        chart={stage.id: stage.probability for stage in process.stages} if process is not None else {},
+        timezone=given.timezone,
+        options=given.options,
+    )
+    try:
+        return adapter_class.create(msgspec.convert(dict(given.options), adapter_class.Settings), context)
+    except ConfigError as error:
+        problems += (_placed(one, given.file, _line_of(one, given)) for one in error.problems)
+        return None
+
+
+def _line_of(problem: Problem, given: SourceSettings) -> int:
+    """The line of the setting that an adapter's complaint names first, in back-ticks; else that of the source."""
+    named = [key for key in given.options if f"`{key}`" in problem.message]
+    return given.locate(*sorted(named, key=problem.message.index)[:1])
+
+
+def _load_adapter(given: SourceSettings, problems: list[Problem]) -> type[Adapter] | None:
+    if not given.adapter:
+        return None  # which was said when the configuration was read
+    adapters = known_adapters()
+    entry = adapters.get(given.adapter)
+    if entry is None:
+        near, known = did_you_mean(given.adapter, adapters), ", ".join(adapters)
+        message = f"adapter: there is no adapter {given.adapter!r}{near}; installed: {known}"
+        problems.append(Problem(message=message, file=given.file, line=given.locate("adapter")))
+        return None
     try:
         loaded: Any = entry.load()
     except (ImportError, AttributeError) as error:
@@ -306,15 +399,27 @@ def _load_adapter(entry: EntryPoint, given: SourceSettings, problems: list[Probl
 
 
 def _load_mapping(
-    settings: Settings, given: SourceSettings, process: Process, problems: list[Problem]
+    settings: Settings, given: SourceSettings, process: Process | None, problems: list[Problem]
 ) -> Mapping | None:
-    try:
-        return load_mapping(given.mapping, process, mapping_folders(settings.folder), settings.folder)
-    except ConfigError as error:
-        for one in error.problems:
-            placed = one if one.file else replace(one, file=given.file, line=given.locate("mapping"))
-            problems.append(placed)
-        return None
+    if not given.mapping:
+        return None  # which was said when the configuration was read
+    folders = mapping_folders(settings.folder)
+    found: Iterable[Problem]
+    if process is None:
+        found = check_mapping(given.mapping, folders, settings.folder)
+    else:
+        try:
+            return load_mapping(given.mapping, process, folders, settings.folder)
+        except ConfigError as error:
+            found = error.problems
+    problems += (_placed(one, given.file, given.locate("mapping")) for one in found)
+    return None
+
+
+def _reading_digest(mapper: Mapper, process: Process) -> str:
+    """Identifies what decides how a record is read; when it changes, what was read before is read once more."""
+    told = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:

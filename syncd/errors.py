@@ -5,8 +5,10 @@
     ├── UsageError           stop: the command cannot mean what it says                 exit 2
     ├── SourceIncomplete     this source is judged not at all; the others go on         exit 3
     │   ├── SourceUnavailable    it could not be reached or opened
-    │   └── AuthFailed           it refused the credentials; call a person
+    │   ├── AuthFailed           it refused the credentials; call a person
+    │   └── WatermarkLost        no increment can go on from there; the run reads the source whole instead
     ├── StoreBusy            another process holds the database; try again              exit 75
+    │   └── StoreUnreachable     its server does not answer; try again
     └── StoreFailed          the database cannot be used: disk full, damaged, too new   exit 2
 
 They carry facts, not sentences: `syncd.cli.failures` turns each into a sentence, an exit code and what to do next.
@@ -80,9 +82,26 @@ class AuthFailed(SourceIncomplete):
     """The source refused the credentials."""
 
 
+class WatermarkLost(SourceIncomplete):
+    """What changed since a watermark cannot be told any more: it is too old, or was another system's."""
+
+
 class StoreBusy(SyncdError):
     """Another process holds the database; the same command may work in a moment."""
 
 
+class StoreUnreachable(StoreBusy):
+    """The database's server does not answer; it may in a moment."""
+
+
 class StoreFailed(SyncdError):
-    """The database cannot be used. What was committed before is intact."""
+    """The database cannot be used. What was committed before is intact, unless the file is damaged.
+
+    Attributes:
+        remedy: What to do about it, for people; may be empty.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        """Args: reason and remedy, both for people."""
+        super().__init__(reason)
+        self.remedy = remedy

@@ -27,7 +27,8 @@ forecast counts it, whether its source type names a qualified prospect, whether 
 
 MET_BIT: Final = 1
 NOT_MET_BIT: Final = 2
-_BOTH: Final = MET_BIT | NOT_MET_BIT
+ANSWER: Final = MET_BIT | NOT_MET_BIT
+"""Both bits of a question; both set mean no more than none."""
 
 STATUS_UNKNOWN: Final = 1 << 10
 """The source has no status field, or its word is none of the known ones."""
@@ -43,8 +44,12 @@ DISORDERLY: Final = 1 << 15
 """Some fact is dated before one of an earlier evidence id."""
 UNTOLD: Final = 1 << 16
 """Some outcome is met without a proof that the source could have told."""
-BARE_SHIFT: Final = 17
+OVERDUE: Final = 1 << 17
+"""The decision day has passed. Never kept with a record: the judge adds it, since it depends on the day of the run."""
+BARE_SHIFT: Final = 18
 """From here on: bits of the outcomes that are met although day, confirmer and document are all blank."""
+BARE: Final = -1 << BARE_SHIFT
+"""All of those bits."""
 
 _QUALIFIED_TYPES: Final = frozenset(
     {"mqp", "sqp", "mqp/sqp", "marketing qualified prospect", "sales qualified prospect"}
@@ -58,10 +63,13 @@ _REMEMBERED: Final = 1_000
 _NEVER: Final = date.min
 
 
+_ANSWERS: Final = (Fact.UNKNOWN, Fact.MET, Fact.NOT_MET, Fact.UNKNOWN)
+"""What the two bits of a question say."""
+
+
 def fact_of(form: int, question: int) -> Fact:
     """The answer to one of the questions."""
-    answer = form >> question & 3
-    return Fact.MET if answer == MET_BIT else Fact.NOT_MET if answer == NOT_MET_BIT else Fact.UNKNOWN
+    return _ANSWERS[form >> question & ANSWER]
 
 
 class Former:
@@ -91,21 +99,21 @@ class Former:
         untold: int,
     ) -> int:
         """The form of a record with these fields, but for its dates; all parameters are as in `Opportunity`."""
-        # This runs once a record read. What most records share stands first.
+        # This runs once a record read. What is missing or unreadable outdoes an owner, but not a yes, a no or a day.
         blank = self._blank.get(missing)
         form = self._learn_blank(missing) if blank is None else blank
         if owner:
-            form ^= _BOTH << OWNER
-        if closed:
-            form ^= _BOTH << CLOSED
+            form ^= ANSWER << OWNER
+        if unreadable:
+            form = _doubted(form, [name for name, _ in unreadable])
+        if closed is not None:
+            form = form & ~(ANSWER << CLOSED) | (MET_BIT if closed else NOT_MET_BIT) << CLOSED
         if forecast is not None:
             form |= (MET_BIT if forecast else NOT_MET_BIT) << FORECAST
         if source_type is not None:
             form |= self._qualified.get(source_type) or self._learn_qualified(source_type)
         if decision_due is not None:
-            form ^= _BOTH << DECISION
-        if unreadable:
-            form = _doubted(form, [name for name, _ in unreadable])
+            form = form & ~(ANSWER << DECISION) | MET_BIT << DECISION
         # Most records have facts without a proof, but few of these are outcomes.
         return form | self._unproven(met, bare, untold) if (bare | untold) & self._outcomes else form
 
@@ -180,7 +188,7 @@ def _doubted(form: int, names: Iterable[str]) -> int:
     for name in names:
         question = _QUESTIONS.get(name)
         if question is not None:
-            form &= ~(_BOTH << question)
+            form &= ~(ANSWER << question)
         elif name == "status":
             form |= STATUS_UNKNOWN
         elif name == "probability":

@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from syncd.judge import Judge, Verdict
 from syncd.model import Coverage, Opportunity, State, Subject
 from syncd.pipeline import Pipeline
+from syncd.rules.probability import with_its_text
 from syncd.store.discrepancies import DiscrepancyLedger, Judged
-from syncd.store.snapshots import SourceRow, Stored
+from syncd.store.readback import Stored
+from syncd.store.sources import SourceRow
 
 _TALLIES: Final = 10_000
 """Different combinations of due and unknown rules counted at once before they are added up; keeps memory flat."""
@@ -31,6 +34,7 @@ class SourceJudging:
         pipeline: The weighted pipeline of its records.
         severities, rules: Findings by severity and by rule.
         opportunities: Open records judged.
+        judged: All records judged.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class SourceJudging:
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.opportunities = 0
+        self.judged = 0
 
     @property
     def states(self) -> dict[State, int]:
@@ -72,6 +77,7 @@ class SourceJudging:
         judge, add, tally = self._judge.judge, self.pipeline.add, self._tally
         remembers = self._ledger.remembers
         judged: list[Judged] = []
+        self.judged += len(records)
         for key, opportunity, trail in records:
             verdict = judge(opportunity, trail)
             tally[verdict.due_bits, verdict.unknown_bits] += 1
@@ -79,6 +85,8 @@ class SourceJudging:
             status = opportunity.status
             self.opportunities += status == "open"
             if verdict.findings:
+                if opportunity.unreadable:
+                    verdict = replace(verdict, findings=with_its_text(verdict.findings, opportunity))
                 judged.append(
                     Judged(key, self._found(opportunity, verdict), verdict.findings, verdict, status == "lost")
                 )

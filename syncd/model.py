@@ -74,7 +74,8 @@ class Opportunity(msgspec.Struct, frozen=True, array_like=True):
         met: Bits of the evidence that is met.
         not_met: Bits of the evidence that is not met. A bit in neither is unknown.
         bare: Bits of the evidence that is met although its date, confirmer and document exist as fields, all blank.
-        untold: Bits of the evidence that is met without any of the three, where the source lacks a field for one.
+        untold: Bits of the evidence that is met without any of the three, where the source lacks a field for one, or
+            one cannot be read.
         dates: Day each evidence was met, by index.
         by: Who confirmed it, by index.
         ref: The document or activity, by index.
@@ -82,37 +83,38 @@ class Opportunity(msgspec.Struct, frozen=True, array_like=True):
         latest: The last day in `dates`; only told together with `form`.
     """
 
+    # What the judge asks of every record stands together, so that it costs the memory few round trips.
     id: str
+    stage: str | None = None
+    status: Status = "open"
+    probability: int | float | None = None
+    form: int = UNFORMED
+    met: int = 0
+    not_met: int = 0
+    latest: date | None = None
+    decision_due: date | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    dates: dict[int, date] = {}
+    missing: int = 0
+    unreadable: tuple[tuple[str, str], ...] = ()
+    bare: int = 0
+    untold: int = 0
     name: str | None = None
     account: str | None = None
     owner: str | None = None
     territory: str | None = None
-    stage: str | None = None
     stage_label: str | None = None
-    probability: int | float | None = None
-    amount: Decimal | None = None
-    currency: str | None = None
     close_date: date | None = None
-    status: Status = "open"
     closed: bool | None = None
-    decision_due: date | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     stage_entered_at: date | None = None
     source_type: str | None = None
     version: str | None = None
     forecast: bool | None = None
-    missing: int = 0
-    unreadable: tuple[tuple[str, str], ...] = ()
-    met: int = 0
-    not_met: int = 0
-    bare: int = 0
-    untold: int = 0
-    dates: dict[int, date] = {}
     by: dict[int, str] = {}
     ref: dict[int, str] = {}
-    form: int = UNFORMED
-    latest: date | None = None
 
     def lacks(self, field: str) -> bool:
         """Whether the source has no such field."""
@@ -244,7 +246,8 @@ class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How one source fared in a run.
 
     Attributes:
-        complete: It was read whole; only then was it judged.
+        complete: All that was asked for was read; only then was it judged.
+        increment: Only what changed was asked for; the rest is judged as it was last read.
         read: Records the source gave, rejected ones and identical repeats included.
         judged: Distinct records judged.
         rejected: Records refused.
@@ -264,6 +267,7 @@ class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     remedy: str = ""
     notes: list[str] = []
+    increment: bool = False
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,23 @@ record costs one addition. Figures follow settled reading 10.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from syncd.model import NO_CURRENCY, Opportunity, Weighted
 from syncd.process import Process
 
 _CENT: Final = Decimal("0.01")
+_EXACT: Final = Context(prec=120)
+"""Amounts may have forty digits before the point, percentages fifteen, and there may be many of them. Python's usual 28
+digits would round their sums without a word, and refuse to round large ones to cents."""
+_ZERO: Final = Decimal(0)
 _Share = int | float
+
+plus: Final = _EXACT.add
+"""The sum of two amounts, exactly."""
+minus: Final = _EXACT.subtract
+"""The difference of two amounts, exactly."""
 
 
 class Pipeline:
@@ -47,27 +56,29 @@ class Pipeline:
             self.no_amount += 1
             return
         key = (opportunity.currency or NO_CURRENCY, share, proven, possible, amount < 0)
-        self._sums[key] = self._sums.get(key, Decimal(0)) + amount
+        self._sums[key] = plus(self._sums.get(key, _ZERO), amount)
 
     def merge(self, other: Pipeline) -> None:
         """Count what another one has counted."""
         for key, amount in other._sums.items():
-            self._sums[key] = self._sums.get(key, Decimal(0)) + amount
+            self._sums[key] = plus(self._sums.get(key, _ZERO), amount)
         self.no_amount += other.no_amount
 
     def totals(self) -> dict[str, Weighted]:
         """The sums by currency, in the order of their codes."""
-        zero = Decimal(0)
         sums: dict[str, dict[str, Decimal]] = {}
         for (currency, share, proven, possible, _), amount in self._sums.items():
-            row = sums.setdefault(currency, dict.fromkeys(Weighted.__struct_fields__, zero))
+            row = sums.setdefault(currency, dict.fromkeys(Weighted.__struct_fields__, _ZERO))
             recorded = weighted(amount, share)
             backed = weighted(amount, self._process.weight(proven))
-            row["recorded"] += recorded
-            row["proven"] += backed
-            row["possible"] += weighted(amount, self._process.weight(possible))
-            row["over_stated"] += max(recorded - backed, zero)
-            row["under_stated"] += max(backed - recorded, zero)
+            difference = minus(recorded, backed)
+            added = {
+                "recorded": recorded,
+                "proven": backed,
+                "possible": weighted(amount, self._process.weight(possible)),
+                "over_stated" if difference > 0 else "under_stated": difference.copy_abs(),
+            }
+            row |= {name: plus(row[name], value) for name, value in added.items()}
         return {
             currency: Weighted(**{name: money(amount) for name, amount in sums[currency].items()})
             for currency in sorted(sums)
@@ -84,9 +95,9 @@ def recorded_share(process: Process, opportunity: Opportunity) -> _Share | None:
 
 def weighted(amount: Decimal, share: _Share) -> Decimal:
     """An amount times a percentage."""
-    return amount * Decimal(str(share)) / 100
+    return _EXACT.divide(_EXACT.multiply(amount, Decimal(str(share))), Decimal(100))
 
 
 def money(amount: Decimal) -> str:
     """A decimal string with two places, without an exponent."""
-    return f"{amount.quantize(_CENT):f}"
+    return f"{amount.quantize(_CENT, context=_EXACT):f}"

@@ -17,7 +17,7 @@ import msgspec
 
 from syncd.judge import Verdict
 from syncd.model import NO_CURRENCY, UNFORMED, Change, Edit, Finding, Opportunity, Safety
-from syncd.pipeline import money, recorded_share, weighted
+from syncd.pipeline import minus, money, plus, recorded_share, weighted
 from syncd.policy import Limits
 from syncd.process import Process
 
@@ -127,7 +127,7 @@ def _moved(process: Process, opportunity: Opportunity, edits: dict[str, Edit]) -
     names = edits.keys() & {"stage", "probability"}
     after = msgspec.structs.replace(opportunity, **{name: edits[name].after for name in names})
     before_share, after_share = recorded_share(process, opportunity), recorded_share(process, after)
-    return weighted(opportunity.amount, after_share or 0) - weighted(opportunity.amount, before_share or 0)
+    return minus(weighted(opportunity.amount, after_share or 0), weighted(opportunity.amount, before_share or 0))
 
 
 @dataclass(slots=True)
@@ -156,8 +156,8 @@ class PlanSums:
         moved = Decimal(change.weighted_change)
         if moved:
             currency = change.currency or NO_CURRENCY
-            self.net[currency] = self.net.get(currency, Decimal(0)) + moved
-            self.gross[currency] = self.gross.get(currency, Decimal(0)) + abs(moved)
+            self.net[currency] = plus(self.net.get(currency, Decimal(0)), moved)
+            self.gross[currency] = plus(self.gross.get(currency, Decimal(0)), moved.copy_abs())
         self._hash.update(msgspec.json.encode(change, order="deterministic"))
 
     def percent(self, opportunities: int) -> float:
@@ -173,7 +173,7 @@ class PlanSums:
         found: list[dict[str, Any]] = []
         if self.changes > limits.max_changes:
             found.append({"limit": "max_changes", "value": self.changes, "allowed": limits.max_changes})
-        if opportunities and 100 * self.changes > limits.max_percent * opportunities:
+        if self._share_exceeds(limits.max_percent, opportunities):
             found.append({"limit": "max_percent", "value": self.percent(opportunities), "allowed": limits.max_percent})
         for currency, allowed in sorted(limits.max_weighted_change.items()):
             moved = self.gross.get(currency, Decimal(0))
@@ -186,6 +186,13 @@ class PlanSums:
                     }
                 )
         return found
+
+    def _share_exceeds(self, percent: float, opportunities: int) -> bool:
+        # Not by the rounded figure: 30.04 % are more than 30.
+        if opportunities:
+            return 100 * self.changes > percent * opportunities
+        # Changes of won records alone. Whatever they are a share of, a limit that can stop all must stop them.
+        return self.percent(0) > percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,9 +115,15 @@ class Policy:
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """The clause naming what is most like a word, such as `; did you mean 'select'?`; empty when nothing is."""
+    near = nearest(word, names)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """What is most like a word, in capitals or not; empty when nothing is."""
     by_folded = {name.casefold(): name for name in sorted(names)}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
-    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""
+    return by_folded[near[0]] if near else ""
 
 
 def check_policy(

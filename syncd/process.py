@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from syncd.errors import ConfigError, Problem
+from syncd.errors import ConfigError
+from syncd.policy import did_you_mean
+from syncd.tomlfile import Misfit, misfits, read_toml
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*\Z")]
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -202,21 +203,17 @@ def load_process(path: Path) -> Process:
     Raises:
         ConfigError: It cannot be read, is not TOML, or describes no process that can work.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        parsed = msgspec.convert(tomllib.loads(text), _ProcessFile)
-    except OSError as error:
-        raise ConfigError(Problem(message=f"cannot be read: {error.strerror}", file=str(path))) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(Problem(message=str(error), file=str(path))) from error
+    written = read_toml(path)
+    if wrong := misfits(written.values, _ProcessFile):
+        raise ConfigError(*(written.problem(place, message) for place, message in wrong))
+    parsed = msgspec.convert(written.values, _ProcessFile)
     stages = tuple(_stage(index, given) for index, given in enumerate(parsed.stages))
-    problems = list(_problems(parsed, stages))
-    if problems:
-        raise ConfigError(*(Problem(message=message, file=str(path)) for message in problems))
+    if found := [written.problem(place, message) for place, message in _problems(parsed, stages)]:
+        raise ConfigError(*found)
     ids = [stage.id for stage in stages]
     numeric = [stage.index for stage in stages if stage.probability is not None]
     won = ids.index(parsed.won) if parsed.won else numeric[-1]
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(written.text.encode()).hexdigest()[:16]
     return Process(name=parsed.name, title=parsed.title or parsed.name, stages=stages, won_index=won, digest=digest)
 
 
@@ -235,27 +232,37 @@ def _stage(index: int, given: _StageFile) -> Stage:
     )
 
 
-def _problems(parsed: _ProcessFile, stages: tuple[Stage, ...]) -> Iterator[str]:
+def _problems(parsed: _ProcessFile, stages: tuple[Stage, ...]) -> Iterator[Misfit]:
     ids = [stage.id for stage in stages]
-    if repeated := sorted({one for one in ids if ids.count(one) > 1}):
-        yield f"stages: the id {repeated[0]!r} stands twice"
-    words = [word for stage in stages for word in {stage.id.casefold(), stage.name.casefold()}]
-    if not repeated and (ambiguous := sorted({one for one in words if words.count(one) > 1})):
-        yield f"stages: {ambiguous[0]!r} names two of them, in capitals or not"
+    repeated = [stage for stage in stages if stage.id in ids[: stage.index]]
+    for stage in repeated:
+        yield ("stages", stage.index, "id"), f"the id {stage.id!r} stands twice"
+    seen: set[str] = set()
     for stage in stages:
+        words = {stage.id.casefold(), stage.name.casefold()}
+        if not repeated and (ambiguous := sorted(words & seen)):
+            yield ("stages", stage.index, "name"), f"{ambiguous[0]!r} names two of them, in capitals or not"
+        seen |= words
         facts = [one.fact for one in stage.outcomes]
+        outcomes = ("stages", stage.index, "outcomes")
         if len(set(facts)) < len(facts):
-            yield f"stages: {stage.id!r} lists the same fact twice among its outcomes"
+            yield outcomes, f"{stage.id!r} lists the same fact twice among its outcomes"
         if stage.probability is not None and stage.outcome and not stage.outcomes:
-            yield f"stages: {stage.id!r} names an outcome, but no fact in `outcomes` that would show it"
+            yield outcomes, f"{stage.id!r} names an outcome, but no fact in `outcomes` that would show it"
     if parsed.won is not None and parsed.won not in ids:
-        yield f"won: there is no stage {parsed.won!r}; the stages are {', '.join(ids)}"
+        guess = did_you_mean(parsed.won, ids) or f"; the stages are {', '.join(ids)}"
+        yield ("won",), f"there is no stage {parsed.won!r}{guess}"
+    yield from _probability_problems(stages)
+
+
+def _probability_problems(stages: tuple[Stage, ...]) -> Iterator[Misfit]:
     numeric = [stage for stage in stages if stage.probability is not None]
     if not numeric:
-        yield "stages: at least one needs a probability"
+        yield ("stages",), "at least one needs a probability"
         return
-    if [stage.index for stage in numeric] != list(range(numeric[0].index, numeric[-1].index + 1)):
-        yield "stages: those with a probability must stand together; only the first and the last may have none"
-    figures = [stage.probability for stage in numeric if stage.probability is not None]
-    if any(later <= earlier for earlier, later in itertools.pairwise(figures)):
-        yield "stages: probabilities must rise from stage to stage"
+    for before, stage in itertools.pairwise(numeric):
+        if stage.index != before.index + 1:
+            message = "those with a probability must stand together; only the first and the last may have none"
+            yield ("stages", before.index + 1), message
+        if (stage.probability or 0) <= (before.probability or 0):
+            yield ("stages", stage.index, "probability"), "probabilities must rise from stage to stage"

@@ -1,24 +1,30 @@
-"""Reads one source whole into the store, or says that it could not; its caller then undoes what was stored.
+"""Reads one source into the store, whole or what changed, or says that it could not; its caller then undoes it all.
 
-Not for: judging what was read (`syncd.run`), or how a system is read (adapters).
+Not for: judging what was read (`syncd.judging`), or how a system is read (adapters).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from syncd.adapter import Adapter, Broken, Page
+from syncd.adapter import Adapter, Broken, KeyReader, Move, Page
 from syncd.errors import ConfigError, Problem, SourceIncomplete
 from syncd.mapping import Mapper, RowMapper
+from syncd.mapping.spec import fold
 from syncd.model import Opportunity, Rejected
 from syncd.process import Process
+from syncd.store.moves import add_moves
+from syncd.store.presence import Presence
+from syncd.store.readback import Stored
 from syncd.store.runs import add_rejections
-from syncd.store.snapshots import SnapshotWriter, SourceRow, Stored, is_storable
+from syncd.store.snapshots import SnapshotWriter, is_storable
+from syncd.store.sources import SourceRow, keep_source
 
 Progress = Callable[[str, int, int, int], None]
 """Told of progress: source, records read, done and total in one unit; total is 0 where nobody can know."""
@@ -26,8 +32,11 @@ Progress = Callable[[str, int, int, int], None]
 Take = Callable[[list[Stored]], None]
 """Given the records of each page, once they are in the store."""
 
-_LISTED = 8
+_LISTED: Final = 8
 """Names listed in a note before it says "and so many more"."""
+
+_SHOWN: Final = 1_000
+"""Refused records of an incomplete source that are told of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +45,9 @@ class Source:
 
     Attributes:
         min_rows_percent: A pull that gives fewer than this percentage of the records known before is incomplete.
+        sweep_hours: How long increments may go on before it is asked again which records are gone, where they do not
+            tell.
+        digest: Identifies what decides how its records are read: mapping, formats, chart.
     """
 
     name: str
@@ -43,100 +55,151 @@ class Source:
     adapter: Adapter
     mapper: Mapper
     min_rows_percent: float = 50.0
+    sweep_hours: float = 24.0
+    digest: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Pulled:
-    """What a complete pull gave.
+    """What a pull gave, or had given when it broke off.
 
     Attributes:
         row: The source as the store knew it before.
-        content: Identifies everything read, in its order.
+        increment: Only what changed was asked for.
+        presence: Which records were read.
+        read: Records given, refused ones and repeats included.
+        content: Identifies everything the store now holds of the source.
+        refusals: The first of the records that were refused.
     """
 
     row: SourceRow
+    increment: bool
+    presence: Presence
     read: int = 0
-    kept: int = 0
     rejected: int = 0
     repeated: int = 0
     changed: int = 0
     content: str = ""
     notes: list[str] = field(default_factory=list)
+    refusals: list[Rejected] = field(default_factory=list)
+
+    @property
+    def leaves_some(self) -> bool:
+        """Whether records may be there that were not read."""
+        return self.increment or self.presence.spares
 
 
-async def pull_source(
-    connection: Connection,
-    source: Source,
-    process: Process,
-    row: SourceRow,
-    *,
-    seq: int,
-    today: date,
-    progress: Progress,
-    take: Take,
-) -> Pulled:
-    """Read a source into the store, inside the connection's transaction.
+def watermark_for(source: Source, row: SourceRow, *, full: bool) -> str | None:
+    """Where an increment of the source may start; None where it must be read whole."""
+    same = row.read_digest == source.digest
+    return row.watermark if source.adapter.capabilities.incremental and same and not full else None
 
-    Args:
-        connection: In a transaction that the caller undoes on any error.
-        source: What to read.
-        process: The chart.
-        row: What the store knows of the source.
-        seq: The run's number.
-        today: The day of the run, in the business zone.
-        progress: Told how far the source has been read.
-        take: Given the records of each page. Nothing is to be made of them before the pull has ended.
 
-    Raises:
-        SourceIncomplete: It was not read whole, or gave suspiciously little.
-        ConfigError: It has no such column as the mapping names.
+class Pull:
+    """One pull of one source, inside a transaction that the caller undoes on any error.
+
+    Attributes:
+        pulled: What it gave so far.
     """
-    pull = _Pull(connection, source, process, row, seq, today, take)
-    async for page in source.adapter.pull():
-        pull.take(page)
-        progress(source.name, pull.pulled.read, page.done, page.total)
-    return pull.end()
 
-
-class _Pull:
     def __init__(
         self,
         connection: Connection,
         source: Source,
         process: Process,
         row: SourceRow,
+        *,
         seq: int,
         today: date,
+        now: datetime,
+        since: str | None,
         take: Take,
     ) -> None:
+        """Prepare.
+
+        Args:
+            connection: In a transaction.
+            source: What to read.
+            process: The chart.
+            row: What the store knows of the source.
+            seq: The run's number.
+            today: The day of the run, in the business zone.
+            now: The time of the run, aware.
+            since: A watermark to go on from; None reads everything.
+            take: Given the records of each page. Nothing is to be made of them before the pull has ended.
+        """
         self._connection = connection
         self._source = source
         self._seq = seq
+        self._now = now
+        self._since = since
         self._take = take
         self._writer = SnapshotWriter(connection, row, process, seq=seq, today=today)
         self._bound: dict[tuple[tuple[str, ...], bool], RowMapper] = {}
         self._columns: dict[str, None] = {}
         self._refused = hashlib.blake2b(digest_size=16)
-        self.pulled = Pulled(row=row)
+        self._nameless = 0
+        self._doubtful = False
+        self._watermark = since
+        self.pulled = Pulled(row=row, increment=since is not None, presence=self._writer.presence)
 
-    def take(self, page: Page) -> None:
+    async def run(self, progress: Progress) -> Pulled:
+        """Read.
+
+        Raises:
+            SourceIncomplete: Not everything was read that was asked for, or suspiciously little.
+            ConfigError: The source has no such column as the mapping names.
+        """
+        async for page in self._source.adapter.pull(self._since):
+            self._take_page(page)
+            progress(self._source.name, self.pulled.read, page.done, page.total)
+        self._believe(self._writer.seen + self.pulled.rejected, whole=self._since is None)
+        self._check_columns()
+        swept = await self._settle_absent()
+        pulled, writer = self.pulled, self._writer
+        pulled.changed = writer.changed
+        pulled.content = self._content()
+        pulled.notes = self._notes() + pulled.notes
+        keep_source(
+            self._connection,
+            pulled.row.source_id,
+            next_number=writer.next_number,
+            records=writer.records,
+            complete_run=self._seq,
+            watermark=self._watermark,
+            read_digest=self._source.digest,
+            content=pulled.content,
+            swept_at=self._now if swept else pulled.row.swept_at,
+        )
+        return pulled
+
+    def _take_page(self, page: Page) -> None:
         """Map and keep one page."""
-        mapped = self._bind(page).map_rows(page.rows)
+        mapper = self._bind(page)
         opportunities: list[Opportunity] = []
         places: list[int] = []
         refused: list[tuple[int, Rejected]] = []
-        for index, said in enumerate(mapped):
+        for index, said in enumerate(mapper.map_rows(page.rows)):
             if isinstance(said, str):
                 refused.append((index, self._refusal(page, index, said)))
+                self._nameless += 1
             else:
                 opportunities.append(said)
                 places.append(index)
         refused += self._write(page, opportunities, places)
         refused.sort(key=lambda one: one[0])
         broken = [_refused(self._source.name, one) for one in page.broken]
+        self._nameless += sum(not one.id for one in broken)
+        self._doubtful = self._doubtful or page.doubtful
         self.pulled.read += len(page.rows) + len(page.broken)
         self._reject(broken + [one for _, one in refused])
         self.pulled.notes += page.notes
+        if page.gone:
+            self._writer.presence.remove(page.gone)
+        if page.moves:
+            self._keep_moves(page.moves)
+        if page.watermark is not None:
+            self._watermark = page.watermark
 
     def _write(self, page: Page, opportunities: list[Opportunity], places: list[int]) -> list[tuple[int, Rejected]]:
         """Keep some opportunities; gives those that were refused, by their index in the page."""
@@ -149,6 +212,7 @@ class _Pull:
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
             unsound = sorted(set(range(len(opportunities))) - set(sound))
             refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
+            self._nameless += len(unsound)
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
         self._take(stored)
         self.pulled.repeated += sum(one.same for one in repeats)
@@ -156,24 +220,72 @@ class _Pull:
         other = [(places[one.position], opportunities[one.position].id) for one in repeats if not one.same]
         return [(index, self._refusal(page, index, reason, identity)) for index, identity in other]
 
+    def _keep_moves(self, moves: Sequence[Move]) -> None:
+        """Keep history in the chart's stages; labels that mean none of them tell nothing."""
+        mapper, read = self._source.mapper, []
+        for one in moves:
+            stage, at = mapper.mapping.stages.get(fold(one.stage)), mapper.reading.moment(one.at)
+            if stage is not None and isinstance(at, datetime):
+                read.append((one.id, stage, at))
+        if read:
+            add_moves(self._connection, self.pulled.row.source_id, read)
+
     def _refusal(self, page: Page, index: int, reason: str, identity: str = "") -> Rejected:
         return Rejected(source=self._source.name, id=identity, reason=reason, place=self._place(page, index))
 
-    def end(self) -> Pulled:
-        """The whole source was read: is that believable?"""
-        pulled, writer = self.pulled, self._writer
-        known, least = pulled.row.records, self._source.min_rows_percent
-        if writer.seen < known * least / 100:
+    def _believe(self, given: int, *, whole: bool) -> None:
+        """A source that gives suspiciously little is broken, not clean."""
+        known, least = self.pulled.row.records, self._source.min_rows_percent
+        if whole and given < known * least / 100:
             raise SourceIncomplete(
-                f"gave {writer.seen:,} records where the last complete pull gave {known:,}",
+                f"gave {given:,} records where the last complete pull gave {known:,}",
                 f"if that is right, set min_rows_percent below {least:g} for source {self._source.name} and run again",
             )
-        self._check_columns()
-        writer.finish()
-        pulled.kept, pulled.changed = writer.seen, writer.changed
-        pulled.content = f"{writer.content}{self._refused.hexdigest()}"
-        pulled.notes = self._notes() + pulled.notes
-        return pulled
+
+    async def _settle_absent(self) -> bool:
+        """Take for gone what is, where that can be said; whether it could.
+
+        A record that could not be told apart may be any of those that are missing, so then none is taken for gone.
+        """
+        presence = self._writer.presence
+        if self._since is not None:
+            if not self._is_sweep_due():
+                return self._source.adapter.capabilities.deletions
+            given = 0
+            async for ids in self._key_reader().keys():
+                presence.spare(ids)
+                given += len(ids)
+            self._believe(given, whole=True)
+        elif self._nameless or self._doubtful:
+            cause = (
+                "the source may have been cut" if self._doubtful else "records that cannot be told apart were refused"
+            )
+            self.pulled.notes.append(f"{cause}, so no record that is missing was taken for gone")
+            presence.spares = True
+            return False
+        presence.sweep()
+        return True
+
+    def _is_sweep_due(self) -> bool:
+        if self._source.adapter.capabilities.deletions or not isinstance(self._source.adapter, KeyReader):
+            return False
+        last = self.pulled.row.swept_at
+        return last is None or self._now.astimezone(UTC) - last >= timedelta(hours=self._source.sweep_hours)
+
+    def _key_reader(self) -> KeyReader:
+        adapter = self._source.adapter
+        assert isinstance(adapter, KeyReader)  # noqa: S101 - a sweep is only due of one
+        return adapter
+
+    def _content(self) -> str:
+        """What identifies the source now: by itself when it was read whole, else by what it was and what changed."""
+        said = f"{self._writer.content}{self._refused.hexdigest()}"
+        if self._since is None:
+            return said
+        before = self.pulled.row.content
+        if not self._writer.changed and not self.pulled.rejected:
+            return before
+        return hashlib.blake2b(f"{before}{said}{self._writer.presence.went}".encode(), digest_size=32).hexdigest()
 
     def _bind(self, page: Page) -> RowMapper:
         mapper = self._bound.get((page.columns, page.text))
@@ -206,11 +318,13 @@ class _Pull:
     def _reject(self, refused: list[Rejected]) -> None:
         if not refused:
             return
-        row = self.pulled.row
-        add_rejections(
-            self._connection, seq=self._seq, source_id=row.source_id, start=self.pulled.rejected, rejected=refused
-        )
-        self.pulled.rejected += len(refused)
+        pulled = self.pulled
+        source_id = pulled.row.source_id
+        add_rejections(self._connection, seq=self._seq, source_id=source_id, start=pulled.rejected, rejected=refused)
+        # What is refused is there, whatever it holds now.
+        self._writer.presence.spare([one.id for one in refused if one.id])
+        pulled.rejected += len(refused)
+        pulled.refusals += refused[: _SHOWN - len(pulled.refusals)]
         for one in refused:
             self._refused.update(f"{one.id}\x00{one.place}\x00{one.reason}\x00".encode())
 

@@ -18,19 +18,21 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from syncd.errors import SourceIncomplete, SyncdError
+from syncd.errors import SourceIncomplete, SyncdError, WatermarkLost
 from syncd.judge import ExtraRule, Judge, Verdict
 from syncd.judging import Consider, SourceJudging
 from syncd.logs import note
-from syncd.model import SEVERITIES, Change, Opportunity, RunSummary, SourceSummary
+from syncd.model import SEVERITIES, Change, Opportunity, Rejected, RunSummary, SourceSummary
 from syncd.pipeline import Pipeline, money
 from syncd.plan import PlanSums, WriteRights, change_for
 from syncd.policy import RULE_OPTIONS, Policy
 from syncd.process import Process
-from syncd.pull import Progress, Pulled, Source, pull_source
+from syncd.pull import Progress, Pull, Pulled, Source, watermark_for
 from syncd.spool import ChangeSpool
 from syncd.store import Store
+from syncd.store.readback import read_snapshots
 from syncd.store.runs import (
+    add_rejections,
     adopt_run,
     begin_run,
     fail_run,
@@ -40,7 +42,7 @@ from syncd.store.runs import (
     name_run,
     summary_of,
 )
-from syncd.store.snapshots import source_row
+from syncd.store.sources import source_row
 
 Clock = Callable[[], datetime]
 
@@ -55,6 +57,7 @@ class Assignment:
         pinned: That day was given, not taken from the clock: then the same input gives the same run.
         extra: The company's own rules.
         digest: Identifies process, policy, own rules and mappings.
+        full: Every source is read whole, also where what changed would do.
         rights: What may be written, by source; only for a run that makes a plan.
     """
 
@@ -67,6 +70,7 @@ class Assignment:
     timezone: str = "UTC"
     extra: tuple[ExtraRule, ...] = ()
     digest: str = ""
+    full: bool = False
     rights: dict[str, WriteRights] | None = None
 
 
@@ -76,6 +80,15 @@ class _Read:
 
     pulled: Pulled
     judging: SourceJudging
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Broken:
+    """A source that could not be read whole, how far it came, and what it had refused by then."""
+
+    error: SourceIncomplete
+    read: int
+    refusals: list[Rejected]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +149,14 @@ async def _make(
 ) -> RunResult:
     judge = Judge(assignment.process, assignment.policy, today=assignment.today, extra=assignment.extra)
     plan = PlanSums() if assignment.rights is not None else None
-    outcomes: dict[str, _Read | SourceIncomplete] = {}
+    outcomes: dict[str, _Read | _Broken] = {}
     for source in assignment.sources:
         with ChangeSpool() as spool:
-            outcome = await _read_and_judge(connection, assignment, judge, source, seq, progress, spool)
+            outcome = await _read_and_judge(connection, assignment, judge, source, seq, clock(), progress, spool)
             outcomes[source.name] = outcome
+            if isinstance(outcome, _Broken) and outcome.refusals:
+                row = source_row(connection, source.name)
+                add_rejections(connection, seq=seq, source_id=row.source_id, start=0, rejected=outcome.refusals)
             if plan is not None and isinstance(outcome, _Read):
                 for change in spool.changes():
                     plan.add(change)
@@ -155,26 +171,60 @@ async def _read_and_judge(
     judge: Judge,
     source: Source,
     seq: int,
+    now: datetime,
     progress: Progress,
     spool: ChangeSpool,
-) -> _Read | SourceIncomplete:
+) -> _Read | _Broken:
     """Read one source and judge its records as they come; when it turns out incomplete, nothing of either is left."""
+    try:
+        outcome = await _attempt(connection, assignment, judge, source, seq, now, progress, spool, full=assignment.full)
+        if isinstance(outcome, _Broken) and isinstance(outcome.error, WatermarkLost):
+            note("source.watermark_lost", source=source.name)
+            spool.clear()
+            outcome = await _attempt(connection, assignment, judge, source, seq, now, progress, spool, full=True)
+    finally:
+        await source.adapter.close()
+    if isinstance(outcome, _Broken):
+        note("source.incomplete", source=source.name, kind=type(outcome.error).__name__)
+    else:
+        got = outcome.pulled
+        note("source.pulled", source=source.name, read=got.read, rejected=got.rejected, changed=got.changed)
+    return outcome
+
+
+async def _attempt(
+    connection: Connection,
+    assignment: Assignment,
+    judge: Judge,
+    source: Source,
+    seq: int,
+    now: datetime,
+    progress: Progress,
+    spool: ChangeSpool,
+    *,
+    full: bool,
+) -> _Read | _Broken:
+    pull: Pull | None = None
     try:
         with connection.begin_nested():
             row = source_row(connection, source.name)
             consider = _planner(assignment, source, spool)
             judging = SourceJudging(connection, judge, source.name, row, seq=seq, consider=consider)
-            pulled = await pull_source(
-                connection, source, assignment.process, row, seq=seq, today=assignment.today, progress=progress,
-                take=judging.take,
+            # History may come after the records it is about; those are then judged when all of it is there.
+            later = source.adapter.capabilities.history
+            pull = Pull(
+                connection, source, assignment.process, row, seq=seq, today=assignment.today, now=now,
+                since=watermark_for(source, row, full=full),
+                take=(lambda _: None) if later else judging.take,
             )  # fmt: skip
+            pulled = await pull.run(progress)
+            if later or pulled.leaves_some:
+                but = (lambda _: False) if later else pulled.presence.saw
+                for records in read_snapshots(connection, row, assignment.process, but=but):
+                    judging.take(records)
             judging.finish()
     except SourceIncomplete as error:
-        note("source.incomplete", source=source.name, kind=type(error).__name__)
-        return error
-    finally:
-        await source.adapter.close()
-    note("source.pulled", source=source.name, read=pulled.read, rejected=pulled.rejected, changed=pulled.changed)
+        return _Broken(error=error, read=pull.pulled.read if pull else 0, refusals=pull.pulled.refusals if pull else [])
     return _Read(pulled=pulled, judging=judging)
 
 
@@ -206,7 +256,7 @@ def _finish(
     assignment: Assignment,
     judge: Judge,
     seq: int,
-    outcomes: dict[str, _Read | SourceIncomplete],
+    outcomes: dict[str, _Read | _Broken],
     now: datetime,
 ) -> dict[str, Any]:
     """Name the run, sum it up and note that it has ended; gives its number and its summary."""
@@ -227,7 +277,7 @@ def _identify(
     connection: Connection,
     assignment: Assignment,
     seq: int,
-    outcomes: dict[str, _Read | SourceIncomplete],
+    outcomes: dict[str, _Read | _Broken],
     now: datetime,
 ) -> tuple[int, str]:
     """Give the run its id, or let it be the run before it, when that had the same pinned day and the same input."""
@@ -251,10 +301,10 @@ def _identify(
     return seq, name
 
 
-def _digest(assignment: Assignment, outcomes: dict[str, _Read | SourceIncomplete]) -> str:
+def _digest(assignment: Assignment, outcomes: dict[str, _Read | _Broken]) -> str:
     parts = [assignment.today.isoformat(), assignment.digest]
     for name, outcome in outcomes.items():
-        parts += [name, outcome.pulled.content if isinstance(outcome, _Read) else f"incomplete: {outcome.reason}"]
+        parts += [name, outcome.pulled.content if isinstance(outcome, _Read) else f"incomplete: {outcome.error.reason}"]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
@@ -262,7 +312,7 @@ def _summary(
     assignment: Assignment,
     judge: Judge,
     name: str,
-    outcomes: dict[str, _Read | SourceIncomplete],
+    outcomes: dict[str, _Read | _Broken],
     now: datetime,
 ) -> RunSummary:
     judgings = [outcome.judging for outcome in outcomes.values() if isinstance(outcome, _Read)]
@@ -299,18 +349,25 @@ def _summary(
     )
 
 
-def _source_summary(source: Source, outcome: _Read | SourceIncomplete) -> SourceSummary:
-    if isinstance(outcome, SourceIncomplete):
+def _source_summary(source: Source, outcome: _Read | _Broken) -> SourceSummary:
+    if isinstance(outcome, _Broken):
         return SourceSummary(
-            name=source.name, adapter=source.adapter_name, complete=False, reason=outcome.reason, remedy=outcome.remedy
+            name=source.name,
+            adapter=source.adapter_name,
+            complete=False,
+            read=outcome.read,
+            rejected=len(outcome.refusals),
+            reason=outcome.error.reason,
+            remedy=outcome.error.remedy,
         )
     got = outcome.pulled
     return SourceSummary(
         name=source.name,
         adapter=source.adapter_name,
         complete=True,
+        increment=got.increment,
         read=got.read,
-        judged=got.kept,
+        judged=outcome.judging.judged,
         rejected=got.rejected,
         repeated=got.repeated,
         notes=got.notes,

@@ -34,6 +34,11 @@ class ChangeSpool:
         """Add one change."""
         self._file.write(self._encoder.encode(change) + b"\n")
 
+    def clear(self) -> None:
+        """Drop every change so far."""
+        self._file.seek(0)
+        self._file.truncate()
+
     def changes(self) -> Iterator[Change]:
         """Every change so far."""
         self._file.seek(0)

@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 
 import syncd
+from syncd.secrets import FORMS
 from tests.test_determinism import DAY, DEALS, deal
 
 CHECK_KEYS = {
@@ -36,6 +37,75 @@ def no_trace(outcome):
     """Nothing in what was said is for programmers."""
     told = outcome.out + outcome.err if isinstance(outcome.raw, bytes) else outcome.err
     return "Traceback" not in told and "internal error" not in told
+
+
+WRONG_CONFIGURATION = """[syncd]
+process = "msp"
+timezon = "UTC"
+[rules]
+select = ["PRB", "OUT999"]
+[rules.custom.ACME001]
+message = "m"
+when = "stage == 'closd'"
+[rules.custom.ACME002]
+message = "no condition"
+[limits]
+max_percent = 200
+[sources.one]
+adapter = "fil"
+mapping = "ours"
+[sources.two]
+adapter = "file"
+path = "deals.csv"
+delimeter = ";"
+[sources.three]
+adapter = "file"
+path = "deals.csv"
+mapping = "canonicl"
+password = "hunter2"
+[sources.four]
+adapter = "file"
+mapping = "canonical"
+path = "deals.csv"
+sheet = "A"
+"""
+WRONG_MAPPING = """extends = "canonical"
+date_formts = ["%d.%m.%Y"]
+decimal_mark = ","
+thousands_mark = ","
+probability_scale = "fracton"
+[fields]
+amont = "Amount"
+[stages]
+develp = ["x"]
+[evidence]
+"proof.verbal_aproval" = { field = "x" }
+"close.documents_signed" = { feild = "x" }
+"""
+WRONG = """
+syncd.toml:2: process: there is no process 'msp'; did you mean 'mssp'?
+syncd.toml:3: syncd.timezon: unknown key; did you mean 'timezone'?
+syncd.toml:5: select: there is no rule or family 'OUT999'; did you mean 'OUT009'?
+syncd.toml:8:10: rules.custom.ACME001.when: stage is never 'closd'; did you mean 'close'?
+    stage == 'closd'
+             ^
+syncd.toml:9: rules.custom.ACME002: when is missing: a CEL expression that is true where the rule is broken
+syncd.toml:12: limits.max_percent: a number above 0 and up to 100, not 200
+syncd.toml:14: adapter: there is no adapter 'fil'; did you mean 'file'?
+syncd.toml:16: sources.two: mapping is missing: what its fields mean, such as "canonical", or a path to a .toml
+syncd.toml:19: sources.two.delimeter: unknown key; did you mean 'delimiter'?
+syncd.toml:23: there is no mapping 'canonicl'; did you mean 'canonical'?
+syncd.toml:24: sources.three.password: a secret is never written here; refer to it with FORMS
+syncd.toml:29: `sheet` is for xlsx files, and deals.csv is read as csv
+OURS:2: date_formts: unknown key; did you mean 'date_formats'?
+OURS:4: thousands_mark: cannot be ',', which is the decimal mark
+OURS:5: probability_scale: percent or fraction, not 'fracton'; did you mean 'fraction'?
+OURS:7: fields.amont: there is no such canonical field; did you mean 'amount'?
+OURS:9: stages.develp: the process has no such stage; did you mean 'develop'?
+OURS:11: evidence."proof.verbal_aproval": the process has no such evidence id; did you mean 'proof.verbal_approval'?
+OURS:12: evidence."close.documents_signed".feild: unknown key; did you mean 'field'?
+19 problems in the configuration; nothing was read or written
+"""
 
 
 class TestExitCodes:
@@ -350,6 +420,53 @@ class TestOtherCommands:
         assert checked.code in (0, 1)
         assert checked.json["sources"][0]["complete"] is True
         assert checked.json["sources"][0]["judged"] > 0
+
+    def test_config_check_tells_everything_at_once(self, desk):
+        """Whatever is wrong in the configuration hides nothing of the rest, nor of the files it names."""
+        desk.write("syncd.toml", WRONG_CONFIGURATION)
+        desk.write("mappings/ours.toml", WRONG_MAPPING)
+        done = desk.syncd("config", "check")
+
+        assert done.code == 2
+        told = done.err.replace("syncd: ", "").replace(str(desk.folder / "mappings" / "ours.toml"), "OURS")
+        told = re.sub("; (known|installed): .*", "", told.replace(FORMS, "FORMS"))
+        assert told.splitlines() == WRONG.strip().splitlines()
+        assert "hunter2" not in done.err
+
+    @pytest.mark.parametrize("process", ["mine.toml", "zzz"])
+    def test_without_a_process_the_rest_is_checked(self, desk, process):
+        """What can be told without the chart is told: settings, adapters, and the shape of mappings."""
+        desk.write("mine.toml", 'name = "mine"\n[[stages]]\nid = "a"\nnam = "A"\n')
+        desk.write("mappings/ours.toml", "[feilds]\n[fields]\nid = 1\n")
+        desk.configure(more='sheet = "a"\n[sources.other]\nadapter = "file"\npath = "a.csv"\nmapping = "ours"')
+        path = desk.folder / "syncd.toml"
+        path.write_text(path.read_text().replace("[syncd]", f'[syncd]\nprocess = "{process}"'))
+        done = desk.syncd("config", "check")
+
+        assert done.code == 2
+        for words in ("`sheet` is for xlsx", "feilds: unknown key; did you mean 'fields'?", "fields.id: a text, not 1"):
+            assert words in done.err
+        told = "mine.toml:4: stages[0].nam: unknown key; did you mean 'name'?" if "." in process else "no process 'zzz'"
+        assert told in done.err
+
+    @pytest.mark.parametrize(("wrong", "right"), [("[feilds]", "fields"), ('extend = "canonical"', "extends")])
+    def test_a_slip_in_a_mapping_is_told_once(self, desk, wrong, right):
+        """What the mapping lacks because of it is no problem of its own."""
+        desk.write("mappings/ours.toml", f"{wrong}\n")
+        path = desk.folder / "syncd.toml"
+        path.write_text(path.read_text().replace('"canonical"', '"ours"'))
+        done = desk.syncd("config", "check")
+
+        assert f"ours.toml:1: {wrong.strip('[]').split()[0]}: unknown key; did you mean {right!r}?" in done.err
+        assert "1 problem in the configuration" in done.err
+
+    def test_a_constant_that_cannot_be_read_has_a_line(self, desk):
+        """It is found only when the mapping is put to work, and stands in its file all the same."""
+        desk.write("mappings/ours.toml", 'extends = "canonical"\n[constants]\ncurrency = "euros"\n')
+        path = desk.folder / "syncd.toml"
+        path.write_text(path.read_text().replace('"canonical"', '"ours"'))
+
+        assert "ours.toml:3: constants.currency: 'euros' cannot be read" in desk.syncd("config", "check").err
 
     def test_config_check_reads_no_source(self, desk):
         """`config check` needs no source to be there and makes no database."""

@@ -7,7 +7,7 @@ import itertools
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -16,16 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.facts import Fact
+from syncd.form import DISORDERLY, OVERDUE, Former
 from syncd.judge import Judge, Verdict
 from syncd.model import FIELD_BIT, Finding, Opportunity
 from syncd.policy import Policy
 from syncd.process import Process
-from syncd.rules.base import Trail, Visit
-from syncd.rules.compiled import Recall
+from syncd.rules import dated_rules, standing_rules
+from syncd.rules.base import Bench, EvidenceRule, Facts, RankRule, Trail, Visit
+from syncd.rules.compiled import Recall, ranks
+from syncd.rules.fixes import pipeline_outcomes
+from syncd.rules.state import Reach, fields_of, rank_of
 from tests.rules.cases import MSSP, OTHER, OUTCOMES, STAGES, TODAY, day, record, through
 
 TINY = 3
 """Answers remembered by a judge that forgets all the time."""
+
+DAYS = [TODAY - timedelta(days=14), TODAY, TODAY + timedelta(days=1)]
+"""Days to judge by: before, on and after those on which the facts and decisions of the cases fall."""
 
 POLICIES = [
     pytest.param(Policy(), id="all"),
@@ -52,7 +59,7 @@ class Unnamed:
 
 OWN = (Unnamed("ACME001"), Unnamed("ZULU001"))
 
-changes = st.one_of(
+CHANGES = (
     st.fixed_dictionaries({"stage": st.sampled_from([*MSSP.stage_index, *OTHER.stage_index, None])}),
     st.fixed_dictionaries({"status": st.sampled_from(["open", "won", "lost"])}),
     st.fixed_dictionaries(
@@ -77,6 +84,7 @@ changes = st.one_of(
     st.fixed_dictionaries({"source_type": st.sampled_from([None, "MQP", " sqp ", "Trade fair"])}),
     st.fixed_dictionaries({"decision_due": st.sampled_from([None, day(-1), day(0), day(1)])}),
 )
+changes = st.one_of(*CHANGES)
 
 
 def evidence(process: Process) -> st.SearchStrategy[dict[str, Any]]:
@@ -125,6 +133,16 @@ def families(draw: st.DrawFn, process: Process) -> list[tuple[Opportunity, Trail
     return family
 
 
+@st.composite
+def cases(draw: st.DrawFn, process: Process) -> tuple[Opportunity, Trail | None]:
+    """A record that a column judges, whose fields all differ from the ordinary, independently of one another."""
+    stage = draw(st.sampled_from(list(process.stage_index)))
+    fields = {name: value for part in CHANGES[2:] for name, value in draw(part).items()}
+    status = draw(st.sampled_from(["open", "open", "won"]))
+    one = record(stage, process=process, status=status, **draw(evidence(process)))
+    return msgspec.structs.replace(one, **fields), draw(trails(process))
+
+
 def told(verdict: Verdict) -> tuple[Any, ...]:
     """Everything a verdict says, with 40 and 40.0 told apart."""
     return (
@@ -136,8 +154,50 @@ def told(verdict: Verdict) -> tuple[Any, ...]:
     )
 
 
-def court(process: Process, policy: Policy, **settings: Any) -> Judge:
-    return Judge(process, policy, today=TODAY, **settings)
+def court(process: Process, policy: Policy, today: date = TODAY, **settings: Any) -> Judge:
+    return Judge(process, policy, today=today, **settings)
+
+
+def asked_directly(bench: Bench, one: Opportunity, trail: Trail | None) -> tuple[Any, ...]:
+    """What a verdict says of a record, by asking each rule in turn, each shown the whole record, none remembered."""
+    process, today = bench.process, bench.today
+    future = sum(1 << bit for bit, seen in one.dates.items() if seen > today)
+    now = Former(process).formed(msgspec.structs.replace(one, met=one.met & ~future, not_met=one.not_met | future))
+    overdue = one.decision_due is not None and one.decision_due < today
+    form = now.form | (DISORDERLY if future else 0) | (OVERDUE if overdue else 0)
+    index, won = process.stage_index[one.stage or ""], one.status == "won"
+    proven, possible = ranks(process, now.met, now.not_met)
+    outcomes = pipeline_outcomes(process)
+    reach = Reach(
+        index=index,
+        won=won,
+        proven=proven,
+        possible=possible,
+        lag=Fact.MET if proven > index else Fact.UNKNOWN if possible > index else Fact.NOT_MET,
+        outcome_met=now.met & outcomes != 0,
+        outcome_denied=now.not_met & outcomes != 0,
+        met=now.met,
+        not_met=now.not_met,
+    )
+    telling = trail is not None and (len(trail.visits) > 1 or trail.from_creation)
+    path = (trail.from_creation, tuple(stay.stage for stay in trail.visits)) if trail and telling else None
+    facts, rank = Facts(index=index, won=won, met=now.met, not_met=now.not_met), rank_of(reach, one.probability, form)
+    fields, said = fields_of(reach, form, path), {"STG001": Fact.MET}
+    for rule in standing_rules(bench):
+        if rule.due(index, won=won):
+            shown = facts if isinstance(rule, EvidenceRule) else rank if isinstance(rule, RankRule) else fields
+            said[rule.info.code] = rule.check(shown)
+    for rule in dated_rules(bench):
+        if rule.due(index, won=won) and rule.applies(fields):
+            said[rule.info.code] = rule.settle(fields) or rule.check(now, rank, trail)
+    said = {code: answer for code, answer in said.items() if bench.policy.selected(code)}
+    return (
+        msgspec.json.encode([answer for _, answer in sorted(said.items()) if isinstance(answer, Finding)]),
+        tuple(sorted(said)),
+        tuple(sorted(code for code, answer in said.items() if answer is Fact.UNKNOWN)),
+        process.stages[proven].id,
+        process.stages[possible].id,
+    )
 
 
 COURT = court(MSSP, Policy())
@@ -159,6 +219,54 @@ def test_memory_changes_no_verdict(policy, process):
         assert [told(shared.judge(*case)) for case in family] == fresh
 
     agree()
+
+
+@pytest.mark.parametrize("process", [MSSP, OTHER], ids=["mssp", "other"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_rule_is_shown_what_it_needs(policy, process):
+    """Rules asked through masks, groups and memory answer as when each is asked directly and shown the whole record."""
+    benches = [Bench(process, policy, today) for today in DAYS]
+    judges = [court(process, policy, today) for today in DAYS]
+    forgetful = [court(process, policy, today, memory=1) for today in DAYS]
+
+    @settings(thorough, max_examples=250)
+    @given(cases(process))
+    def agree(case):
+        for bench, judge, other in zip(benches, judges, forgetful, strict=True):
+            direct = asked_directly(bench, *case)
+
+            assert told(judge.judge(*case)) == direct
+            assert told(other.judge(*case)) == direct
+
+    agree()
+
+
+@pytest.mark.parametrize("process", [MSSP, OTHER], ids=["mssp", "other"])
+def test_a_form_worked_out_before_changes_no_verdict(process):
+    """A record with the form its mapping gave it is judged as one whose form the judge works out, on any day."""
+    former = Former(process)
+    judges = [(court(process, Policy(), today), court(process, Policy(), today)) for today in DAYS]
+
+    @thorough
+    @given(families(process))
+    def agree(family):
+        for one, trail in family:
+            for judge, other in judges:
+                assert told(judge.judge(former.formed(one), trail)) == told(other.judge(one, trail))
+
+    agree()
+
+
+def test_checkpoint_rules_are_split_into_small_groups():
+    """Every checkpoint rule of a column stands in one group, and no group looks at more facts than are soon known."""
+    for status, stage in itertools.product(("open", "won"), STAGES):
+        column = COURT._columns[status][stage]
+        groups = [panel for panel, _, _ in column._checkpoints]
+        rules = [one._rule.info.code for group in groups for one, _, _ in group._panels]
+
+        assert len(rules) == len(set(rules))
+        assert all(group.whole.bit_count() <= 8 or len(group._panels) == 1 for group in groups)
+    assert {f"CHK{number:03d}" for number in range(1, 14)} - {"CHK010"} <= set(rules)
 
 
 @pytest.mark.parametrize("stage", STAGES)

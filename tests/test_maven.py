@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from syncd.model import Opportunity
 from syncd.store import open_store
+from syncd.store.readback import read_snapshots
 from syncd.store.schema import snapshot
-from syncd.store.snapshots import read_snapshots, source_row
+from syncd.store.sources import source_row
 from tests.store.runs import MSSP
 
 PIPELINE = Path(__file__).parent / "data" / "maven-crm" / "sales_pipeline.csv"

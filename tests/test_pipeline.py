@@ -174,3 +174,19 @@ def test_another_chart_weighs_by_its_own_figures():
 def test_an_empty_pipeline():
     """Without records there is no currency."""
     assert sums() == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("amounts", "probability", "recorded"),
+    [
+        (["1e26", "0.01"], 40, f"4{'0' * 25}.00"),
+        (["9" * 40, "1"], 100, f"1{'0' * 40}.00"),
+        ([f"1{'0' * 39}"], 999999999999999, f"999999999999999{'0' * 37}.00"),
+        (["100000000000000000000000000000.01", "-100000000000000000000000000000"], 100, "0.01"),
+    ],
+)
+def test_large_amounts_are_summed_exactly(amounts, probability, recorded):
+    """The largest amount and probability that can be read neither stop the run nor round the others away."""
+    deals = [deal(amount=Decimal(amount), probability=probability) for amount in amounts]
+
+    assert sums(*deals)["EUR"][0] == recorded

@@ -246,6 +246,8 @@ def test_max_changes(count, exceeded):
         (1, 4, {}),
         (0, 0, {}),
         (0, 5, {}),
+        # Won records alone: there is no open one that they would be a share of.
+        (1, 0, {"max_percent": (100.0, 30.0)}),
         # 30.04 % is shown as 30.0, and is more than 30 all the same.
         (751, 2500, {"max_percent": (30.0, 30.0), "max_changes": (751, 500)}),
     ],

@@ -32,11 +32,17 @@ def other_process() -> Process:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (HEAD + stage("a", 1, "probabilty = 2"), ["unknown field", "probabilty", "stages[0]"]),
-        (HEAD + 'owner = "me"\n' + stage("a", 1), ["unknown field", "owner"]),
-        (HEAD + stage("a", 1, 'outcomes = [{ fact = "f", text = "F", date = "d" }]'), ["unknown field", "date"]),
-        (stage("a", 1), ["missing required field", "name"]),
-        (HEAD, ["missing required field", "stages"]),
+        (
+            HEAD + stage("a", 1, "probabilty = 2"),
+            ["stages[0].probabilty: unknown key; did you mean 'probability'?", ":6:"],
+        ),
+        (HEAD + 'owner = "me"\n' + stage("a", 1), ["owner: unknown key", ":2:"]),
+        (
+            HEAD + stage("a", 1, 'outcomes = [{ fact = "f", text = "F", date = "d" }]'),
+            ["stages[0].outcomes[0].date: unknown key"],
+        ),
+        (stage("a", 1), ["name is missing"]),
+        (HEAD, ["stages is missing"]),
         (HEAD + "stages = []\n", ["stages", ">= 1"]),
         (HEAD + stage("a", 1) + stage("b", 2) + stage("a", 3), ["'a'", "twice"]),
         (HEAD + stage("a", 1) + '[[stages]]\nid = "b"\nname = "A"\nprobability = 2\n', ["'a'", "names two"]),
@@ -47,11 +53,11 @@ def other_process() -> Process:
         (HEAD + stage("a", 101), ["<= 100", "probability"]),
         (HEAD + stage("a", -1), [">= 0", "probability"]),
         (HEAD + '[[stages]]\nid = "a"\nname = "A"\nprobability = nan\n', ["probability"]),
-        (HEAD + '[[stages]]\nid = "a"\nname = "A"\nprobability = "10%"\n', ["probability", "str"]),
+        (HEAD + '[[stages]]\nid = "a"\nname = "A"\nprobability = "10%"\n', ["probability", "a number, not '10%'"]),
         (HEAD + '[[stages]]\nid = "In Work"\nname = "A"\nprobability = 1\n', ["regex", "id"]),
-        (HEAD + 'won = "c"\n' + stage("a", 1) + stage("b", 2), ["won", "'c'", "a, b"]),
+        (HEAD + 'won = "c"\n' + stage("a", 1) + stage("b", 2), ["won", "'c'", "a, b", ":2:"]),
         (HEAD + stage("a", 1, 'outcomes = [{ fact = "f", text = "F" }, { fact = "f", text = "G" }]'), ["'a'", "twice"]),
-        ("name = \n", ["line 1"]),
+        ("name = \n", ["toml:1:", "is not TOML"]),
     ],
     ids=[
         "unknown key of a stage",

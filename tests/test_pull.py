@@ -6,10 +6,10 @@ import pytest
 
 from syncd.adapter import Broken, Capabilities, Page
 from syncd.errors import ConfigError, SourceIncomplete
-from syncd.pull import Source, pull_source
+from syncd.pull import Pull, Source
 from syncd.store.runs import begin_run, read_rejections
 from syncd.store.schema import snapshot, source
-from syncd.store.snapshots import source_row
+from syncd.store.sources import source_row
 from tests.store.runs import MSSP, day, deal
 from tests.store.test_snapshots import _noon
 
@@ -42,17 +42,22 @@ def pull(runs, *pages, number=1, min_rows_percent=50.0):
         name="crm", adapter_name="pages", adapter=Pages(*pages), mapper=mapper, min_rows_percent=min_rows_percent
     )
     told = []
+    noon = _noon(day(number))
     with runs.store.write() as connection:
         seq = begin_run(connection, command="check", as_of=day(number), pinned=False, now=_noon(day(number)))
         row = source_row(connection, "crm")
-        pulled = asyncio.run(
-            pull_source(
-                connection, made, MSSP, row, seq=seq, today=day(number), progress=lambda *news: told.append(news),
-                take=lambda _: None,
-            )
-        )  # fmt: skip
+        pull = Pull(connection, made, MSSP, row, seq=seq, today=day(number), now=noon, since=None, take=lambda _: None)
+        pulled = asyncio.run(pull.run(lambda *news: told.append(news)))
         rejected = list(read_rejections(connection, seq))
     return pulled, rejected, told
+
+
+def kept(runs):
+    return runs.count(snapshot)
+
+
+def present(runs):
+    return sum(gone is None for (gone,) in runs.rows(snapshot, snapshot.c.gone_run))
 
 
 def page(*rows, **more):
@@ -75,8 +80,8 @@ def test_counts_add_up(runs):
         ),
     )
 
-    assert (pulled.read, pulled.kept, pulled.rejected, pulled.repeated, pulled.changed) == (6, 2, 3, 1, 2)
-    assert pulled.read == pulled.kept + pulled.rejected + pulled.repeated
+    assert (pulled.read, kept(runs), pulled.rejected, pulled.repeated, pulled.changed) == (6, 2, 3, 1, 2)
+    assert pulled.read == kept(runs) + pulled.rejected + pulled.repeated
     assert [(one.id, one.place) for one in rejected] == [("", "row 4"), ("9", "row 9"), ("1", "row 5")]
     assert told == [("crm", 3, 10, 30), ("crm", 6, 30, 30)]
     assert any("identical repeat" in note for note in pulled.notes)
@@ -108,8 +113,8 @@ def test_suspiciously_few(runs, before, now, percent, whole):
     rows = [(str(number), "prospect", "") for number in range(before)]
     pull(runs, page(*rows))
     if whole:
-        pulled, _, _ = pull(runs, page(*rows[:now]), number=2, min_rows_percent=percent)
-        assert pulled.kept == now
+        pull(runs, page(*rows[:now]), number=2, min_rows_percent=percent)
+        assert present(runs) == now
         return
     with pytest.raises(SourceIncomplete, match=f"gave {now}") as caught:
         pull(runs, page(*rows[:now]), number=2, min_rows_percent=percent)
@@ -118,13 +123,36 @@ def test_suspiciously_few(runs, before, now, percent, whole):
     assert {gone for (gone,) in runs.rows(snapshot, snapshot.c.gone_run)} == {None}
 
 
-def test_rejected_records_do_not_hide_a_cut(runs):
-    """Records that were refused are not among those the source is believed to hold."""
+def test_records_without_an_id_may_be_any_that_are_missing(runs):
+    """Where records were refused that cannot be told apart, none that is missing is taken for gone."""
     rows = [(str(number), "prospect", "") for number in range(10)]
     pull(runs, page(*rows))
+    pulled, _, _ = pull(runs, page(*rows[:6], *[("", "prospect", "")] * 2), number=2)
 
-    with pytest.raises(SourceIncomplete):
-        pull(runs, page(*rows[:3], *[("", "prospect", "")] * 7), number=2)
+    assert present(runs) == 10
+    assert any("taken for gone" in note for note in pulled.notes)
+    pull(runs, page(*rows[:6]), number=3)
+    assert present(runs) == 6
+
+
+def test_a_refused_record_is_still_there(runs):
+    """A record that cannot be read today, but whose id can, is not gone; others that are missing are."""
+    rows = [(str(number), "prospect", "") for number in range(4)]
+    pull(runs, page(*rows))
+    pull(runs, page(*rows[:2], broken=(Broken("row 3", "torn", "2"),)), number=2)
+
+    gone = {identity for identity, gone in runs.rows(snapshot, snapshot.c.id, snapshot.c.gone_run) if gone is not None}
+    assert gone == {"3"}
+
+
+def test_after_a_cut_nothing_is_gone(runs):
+    """Where the source may have been cut, what is missing may only be missing."""
+    rows = [(str(number), "prospect", "") for number in range(4)]
+    pull(runs, page(*rows))
+    pulled, _, _ = pull(runs, page(*rows[:3], doubtful=True), number=2)
+
+    assert present(runs) == 4
+    assert any("cut" in note for note in pulled.notes)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +168,8 @@ def test_undeclared_columns_may_come_later(runs):
     """Where columns are only those seen so far, a later page may bring the stage; if none does, that is an error."""
     first = Page(("id",), (("1",),), declared=False)
 
-    pulled, _, _ = pull(runs, first, Page(("id", "stage"), (("2", "prospect"),), declared=False))
-    assert pulled.kept == 2
+    pull(runs, first, Page(("id", "stage"), (("2", "prospect"),), declared=False))
+    assert kept(runs) == 2
     with pytest.raises(ConfigError, match="'stage'"):
         pull(runs, first, number=2)
 

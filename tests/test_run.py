@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def assignment(runs, *records, **more):
-    given = {"command": "reconcile", "policy": Policy(), "today": day(1), "pinned": False}
+    given = {"command": "reconcile", "policy": Policy(), "today": day(1), "pinned": False, "full": True}
     return Assignment(process=MSSP, sources=(runs.source(records),), **(given | more))
 
 
@@ -65,7 +65,8 @@ def test_progress_is_told(runs):
     told = []
     go(runs, assignment(runs, *(deal(str(number)) for number in range(250))), progress=lambda *news: told.append(news))
 
-    assert told == [("crm", 100, 100, 250), ("crm", 200, 200, 250), ("crm", 250, 250, 250)]
+    assert told[:3] == [("crm", 100, 100, 250), ("crm", 200, 200, 250), ("crm", 250, 250, 250)]
+    assert {source for source, *_ in told} == {"crm"}
 
 
 def test_a_plan_is_made_along_the_way(runs):
@@ -138,6 +139,25 @@ def test_all_of_a_run_or_nothing(runs, error, state):
     assert runs.rows(run, run.c.state, run.c.run) == [(state, None)]
     result = runs.run(*records, select=ONE)
     assert set(runs.states(result).values()) == {"new"}
+
+
+@pytest.mark.parametrize("table", ["snapshot", "discrepancy"])
+def test_an_interruption_while_rows_are_written(runs, table, monkeypatch):
+    """Ctrl-C in the middle of a write lets go of the database, so that the run can be noted as interrupted."""
+    execute = runs.store.engine.dialect.do_executemany
+
+    def interrupted(cursor, statement, parameters, context=None):
+        execute(cursor, statement, parameters, context)
+        if statement.startswith(f"INSERT INTO {table} "):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.store.engine.dialect, "do_executemany", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            go(runs, assignment(runs, qualified("1"), qualified("2")))
+
+    assert runs.rows(run, run.c.state) == [("interrupted",)]
+    assert runs.count(snapshot) == 0
 
 
 def test_a_wrong_column_stops_the_run(runs):

@@ -20,7 +20,7 @@ from typing import Final
 from adapters.file import cells
 from adapters.file.files import OpenFile
 from adapters.file.settings import FileSettings
-from adapters.file.text import LineFile, TextFile
+from adapters.file.text import VERBATIM, LineFile, TextFile
 from syncd.adapter import Broken, Page
 from syncd.errors import ConfigError, Problem, SourceIncomplete
 
@@ -75,7 +75,7 @@ class _Reading:
         self._file = file
         self._settings = settings
         self._text = TextFile(file, settings.encoding)
-        self._lines = LineFile(self._text, settings.max_cell)
+        self._lines = LineFile(self._text, settings.max_cell, f'"{settings.delimiter or _DELIMITERS}')
         self._ended = False
         self._advised = False
 
@@ -90,6 +90,7 @@ class _Reading:
         with _cells_up_to(self._lines.ceiling):
             delimiter = delimiter or find_delimiter(head)
         self._delimiter = delimiter
+        self._lines.signs = f'"{delimiter}'
         self._reader = csv.reader(chain.from_iterable(self._fed(head, blocks)), delimiter=delimiter, strict=True)
         self._columns = self._header()
         self._width = len(self._columns)
@@ -147,7 +148,8 @@ class _Reading:
             row = found[0]
         names = tuple(name.strip() for name in row)
         check_header(names, self._file.name, line)
-        if reason := cells.fault(names, self._settings.max_cell, self._text.encoding):
+        reason = self._lines.too_long(line, self._reader.line_num)
+        if reason := reason or cells.fault(names, self._settings.max_cell, self._text.encoding):
             raise ConfigError(Problem(message=f"the header cannot be used: {reason}", file=self._file.name, line=line))
         return names
 
@@ -180,7 +182,13 @@ class _Reading:
             broken=broken,
             notes=self._advice(broken),
             done=self._file.position,
+            doubtful=self._is_cut(rows, line - 1),
         )
+
+    def _is_cut(self, rows: list[list[str]], end: int) -> bool:
+        """Whether the file ends without a line break in a row, on the line `end`, that has too few cells."""
+        unfinished = self._ended and self._lines.unfinished and end == self._lines.count
+        return unfinished and bool(rows) and 0 < len(rows[-1]) < self._width and not self._is_blank(rows[-1])
 
     def _is_blank(self, row: list[str]) -> bool:
         return not row or (len(row) == 1 < self._width and not row[0].strip())
@@ -192,6 +200,8 @@ class _Reading:
 
     def _fault(self, row: list[str], line: int, end: int) -> str:
         """Why the row on these lines is broken, for people; empty when it is whole or blank."""
+        if reason := self._lines.too_long(line, end):
+            return reason
         if len(row) == self._width:
             return cells.fault(row, self._settings.max_cell, self._text.encoding)
         if self._is_blank(row):
@@ -210,6 +220,8 @@ class _Reading:
     def _id_of(self, row: list[str]) -> str:
         """The id of a broken row, where no missing or surplus cell can have moved another into its place."""
         sure = self._id >= 0 and (len(row) == self._width or self._id == 0)
+        if self._lines.squeezed and sum(map(len, row[: self._id + 1])) > VERBATIM // 8:
+            return ""  # perhaps no longer as it was
         return cells.id_text(row[self._id]) if sure else ""
 
     def _advice(self, broken: list[Broken]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Not for: what stands in them.
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -14,10 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from adapters.file.pipe import PipeReader
 from syncd.errors import SourceIncomplete, SourceUnavailable
 
 COUNT_ENDING: Final = ".count"
 """`opportunities.csv.count` holds, as one integer, how many records `opportunities.csv` has."""
+
+_READING: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Without blocking, as opening a pipe or a device may take for ever. Ordinary files do not care."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def _open(found: Found) -> BinaryIO:
             f"{found.name} is a directory", f"Name the files in it: `{found.name.rstrip('/')}/*.csv`."
         )
     try:
-        return found.path.open("rb")
+        descriptor = os.open(found.path, _READING)
     except FileNotFoundError as exc:
         raise SourceUnavailable(
             f"{found.name} does not exist", f"Check `path`; it was looked for at {found.path}."
@@ -140,6 +145,13 @@ def _open(found: Found) -> BinaryIO:
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
         reason = getattr(exc, "strerror", None) or str(exc)
         raise SourceUnavailable(f"{found.name} cannot be opened: {reason}") from exc
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    if stat.S_ISFIFO(mode):
+        return io.BufferedReader(PipeReader(descriptor, found.name))
+    os.close(descriptor)
+    raise SourceUnavailable(f"{found.name} is a device, not a file", "Name an ordinary file, or a pipe.")
 
 
 def promised(found: Found) -> int | None:

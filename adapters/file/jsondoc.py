@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,10 +27,38 @@ from syncd.errors import ConfigError, Problem, SourceIncomplete, SourceUnavailab
 _DECODER: Final = json.JSONDecoder(strict=False, parse_float=Decimal, parse_constant=str)
 """`NaN`, which is not JSON, stays a text that no typed field can read, and so costs one value and not the source."""
 
-_TOLERANT: Final = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
-"""For records with numbers beyond all bounds: their numbers stay texts."""
+
+def _unless_boundless(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        try:
+            return read(text)
+        except (ValueError, ArithmeticError):
+            return text
+
+    return number
+
+
+_TOLERANT: Final = json.JSONDecoder(
+    strict=False, parse_float=_unless_boundless(Decimal), parse_int=_unless_boundless(int), parse_constant=str
+)
+"""For records with numbers beyond all bounds, which stay texts. It takes longer."""
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+
+
+def decode(text: str) -> Any:
+    """The one value a text holds.
+
+    Raises:
+        ValueError: It holds none, or more.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, ArithmeticError):
+        return _TOLERANT.decode(text)
 
 
 class _NotJsonError(ValueError):

@@ -1,6 +1,7 @@
 """Reads JSON Lines: one object a line.
 
-Numbers with a fraction become Decimal, exactly as written.
+Numbers with a fraction become Decimal, exactly as written. What msgspec refuses is tried by the decoder of JSON
+documents, so that a number that is none, or beyond all bounds, costs one value here as there and not the record.
 
 Not for: JSON documents (`adapters.file.jsondoc`).
 """
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.file import cells
+from adapters.file import cells, jsondoc
 from adapters.file.files import OpenFile
 from adapters.file.records import PAGE_ROWS, Records
 from adapters.file.settings import FileSettings
@@ -39,13 +40,14 @@ def read(file: OpenFile, settings: FileSettings) -> Iterator[Page]:
     for block in lines.blocks():
         for line in block:
             number += 1
-            record = _decoded(line)
+            reason = lines.too_long(number, number)
+            record = _UNREADABLE if reason else _decoded(line)
             if record is not _BLANK and record is not _UNREADABLE:
                 records.add(number, record, suspect=number <= lines.suspect or "\\u" in line)
             elif record is _UNREADABLE:
                 if lines.unfinished and number == lines.count:
                     raise SourceIncomplete(f"{file.name} was cut: its last line ends in mid-record", "Export it again.")
-                records.reject(number, _reason(line, text.encoding))
+                records.reject(number, reason or _reason(line, text.encoding))
             if len(records) >= PAGE_ROWS:
                 yield records.page(file.position)
         if text.undecodable and not advised:
@@ -63,7 +65,12 @@ def _decoded(line: str) -> Any:
     try:
         return _DECODER.decode(line)
     except (ValueError, ArithmeticError, RecursionError):  # numbers beyond all bounds, and what msgspec raises
-        return _UNREADABLE if line.strip() else _BLANK
+        if not line.strip():
+            return _BLANK
+    try:
+        return _UNREADABLE if UNDECODABLE in line else jsondoc.decode(line)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
 
 
 def _reason(line: str, encoding: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,9 @@ BLOCK: Final = 1 << 16
 """Bytes read at once. Larger blocks push the lines out of the processor's cache before they are parsed."""
 
 UNDECODABLE: Final = "\udcff"
+
+VERBATIM: Final = 1 << 16
+"""Characters of a line too long to be held that are kept as they are, so that its id can be told."""
 
 _HANDLER: Final = "adapters.file.undecodable"
 
@@ -143,16 +147,21 @@ class LineFile:
         suspect: Lines up to this number may hold a NUL, undecodable bytes or a cell above the limit; those after it,
             as far as handed out, do not. It spares the readers a look at every cell.
         unfinished: Whether the last line had no end; known once all are handed out.
+        squeezed: Numbers of the lines that were too long to be held, and are handed out as a skeleton: whole up to
+            `VERBATIM` characters, and from there on one character for each run of those that mean nothing.
+        signs: The characters that mean something, since they tell cells apart.
     """
 
-    def __init__(self, text: TextFile, max_cell: int) -> None:
-        """Args: text, and max_cell in characters."""
+    def __init__(self, text: TextFile, max_cell: int, signs: str = "") -> None:
+        """Args: text, max_cell in characters, and signs."""
         self.text = text
         self.count = 0
         self.suspect = 0
         self.unfinished = False
+        self.squeezed: set[int] = set()
+        self.signs = signs
         self.ceiling = max(16 << 20, 4 * max_cell)
-        """Characters a line or a cell may have at all; beyond that a source is given up, for memory has an end."""
+        """Characters of a line or a cell that are held at all, for memory has an end."""
         self._max_cell = max_cell
 
     def blocks(self) -> Iterator[list[str]]:
@@ -160,38 +169,55 @@ class LineFile:
 
         Raises:
             SourceUnavailable: The file is not text.
-            SourceIncomplete: It was cut, cannot be read on, or has a line beyond `ceiling`.
+            SourceIncomplete: It was cut, cannot be read on, or has a line of which even the skeleton is too long.
         """
         parts: list[str] = []  # of the line that is not yet whole
         size = 0
+        squeezing = False
         for block in self.text.texts():
-            parts.append(block)
-            size += len(block)
+            parts.append(self._skeleton(block) if squeezing and "\n" not in block and "\r" not in block else block)
+            size += len(parts[-1])
             if "\n" in block or "\r" in block:
                 text = "".join(parts)
                 lines = split(text)
                 # A CR at the end of a block may be half of a CRLF.
                 parts = [] if lines[-1].endswith("\n") else [lines.pop()]
                 size = sum(map(len, parts))
-                self._account(text, len(lines))
+                squeezing = self._account(text, len(lines), squeezing)
                 if lines:
                     yield lines
-            if size > self.ceiling:
+            elif size > self.ceiling - BLOCK and not squeezing:
+                text = "".join(parts)
+                parts = [text[:VERBATIM], self._skeleton(text[VERBATIM:])]
+                size, squeezing = sum(map(len, parts)), True
+            if size > self.ceiling - BLOCK:
                 raise SourceIncomplete(
-                    f"line {self.count + 1} of {self.text.file.name} is longer than {self.ceiling:,} characters",
+                    f"line {self.count + 1} of {self.text.file.name} is far longer than {self.ceiling:,} characters",
                     "Check whether the file is what it should be, and its `delimiter` and `encoding`.",
                 )
         rest = "".join(parts)
         if rest:
             lines = split(rest)
             self.unfinished = not rest.endswith("\r")
-            self._account(rest, len(lines))
+            self._account(rest, len(lines), squeezing)
             yield lines
 
-    def _account(self, text: str, lines: int) -> None:
+    def _skeleton(self, text: str) -> str:
+        return re.sub(f"[^{re.escape(self.signs)}\r\n]{{2,}}" if self.signs else r"[^\r\n]{2,}", "x", text)
+
+    def _account(self, text: str, lines: int, squeezed: bool) -> bool:
+        """Note what was handed out; gives whether the next line to be is squeezed."""
+        if squeezed and lines:
+            self.squeezed.add(self.count + 1)
         self.count += lines
-        if len(text) > self._max_cell or "\0" in text or UNDECODABLE in text:
+        if len(text) > self._max_cell or "\0" in text or UNDECODABLE in text or (squeezed and lines):
             self.suspect = self.count
+        return squeezed and not lines
+
+    def too_long(self, first: int, last: int) -> str:
+        """Why a record on these lines is broken, if one of them was squeezed; else empty."""
+        long = not self.squeezed.isdisjoint(range(first, last + 1))
+        return f"its line is longer than {self.ceiling:,} characters" if long else ""
 
 
 def split(text: str) -> list[str]:

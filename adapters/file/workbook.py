@@ -33,7 +33,7 @@ from adapters.file import cells
 from adapters.file.delimited import check_header
 from adapters.file.files import OpenFile
 from adapters.file.settings import FileSettings
-from syncd.adapter import Broken, Page
+from syncd.adapter import Broken, Page, Percent
 from syncd.errors import ConfigError, Problem, SourceIncomplete, SourceUnavailable
 
 PAGE_ROWS: Final = 500
@@ -277,6 +277,6 @@ def _is_day(number_format: str) -> bool:
     return is_datetime(number_format) == "date"
 
 
-def _percent(value: float) -> str:
+def _percent(value: float) -> Percent:
     """What Excel shows for a fraction, exactly; through the shortest text, since 0.07 * 100 is not 7 in binary."""
-    return f"{(Decimal(str(value)) * 100).normalize():f}%"
+    return Percent((Decimal(str(value)) * 100).normalize())

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from syncd import __version__
-from syncd.cli import config, inspect, judging, report, rules
+from syncd.cli import config, doctor, inspect, judging, rehearse, report, rules
 from syncd.cli.failures import INTERRUPTED, USAGE, explain_failure
 
 app: Final = typer.Typer(
@@ -49,6 +49,8 @@ app.command("reconcile")(judging.reconcile)
 app.command("report")(report.report)
 app.command("rules")(rules.rules)
 app.command("explain")(rules.explain)
+app.command("doctor")(doctor.doctor)
+app.command("rehearse")(rehearse.rehearse)
 app.command("status")(inspect.status)
 app.command("history")(inspect.history)
 app.command("init")(config.init)
@@ -71,7 +73,7 @@ def main() -> None:
         code = _explain(error)
     if code == INTERRUPTED:
         # Said here, as most versions of typer catch Ctrl-C themselves and only give this code.
-        typer.echo("interrupted: nothing of this run was stored", err=True)
+        typer.echo("interrupted: a run that has not ended leaves nothing in the store", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

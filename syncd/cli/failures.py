@@ -8,7 +8,15 @@ from typing import Final
 
 import typer
 
-from syncd.errors import ConfigError, SourceIncomplete, StoreBusy, StoreFailed, SyncdError, UsageError
+from syncd.errors import (
+    ConfigError,
+    SourceIncomplete,
+    StoreBusy,
+    StoreFailed,
+    StoreUnreachable,
+    SyncdError,
+    UsageError,
+)
 
 CLEAN: Final = 0
 FOUND: Final = 1
@@ -37,13 +45,8 @@ def explain_failure(error: Exception) -> int:
     if isinstance(error, SourceIncomplete):
         _say(f"{error.reason}{f'; {error.remedy}' if error.remedy else ''}")
         return INCOMPLETE
-    if isinstance(error, StoreBusy):
-        _say(f"the database is in use by another process ({error}); nothing was changed, try again in a moment")
-        return TRY_AGAIN
-    if isinstance(error, StoreFailed):
-        _say(f"the database cannot be used: {error}")
-        _say("what earlier runs stored is intact; free some space or check the file, then run again")
-        return USAGE
+    if isinstance(error, StoreBusy | StoreFailed):
+        return _explain_store(error)
     if isinstance(error, SyncdError):
         _say(str(error))
         return USAGE
@@ -52,6 +55,19 @@ def explain_failure(error: Exception) -> int:
         _say(f"{error.filename or 'the result could not be written'}: {error.strerror}")
         return USAGE
     return _internal(error)
+
+
+def _explain_store(error: StoreBusy | StoreFailed) -> int:
+    if isinstance(error, StoreUnreachable):
+        _say(f"the database cannot be reached ({error}); see that its server runs, and try again")
+        return TRY_AGAIN
+    if isinstance(error, StoreBusy):
+        _say(f"the database is in use by another process ({error}); nothing was changed, try again in a moment")
+        return TRY_AGAIN
+    _say(f"the database cannot be used: {error}")
+    if error.remedy:
+        _say(error.remedy)
+    return USAGE
 
 
 def _internal(error: Exception) -> int:

@@ -43,7 +43,7 @@ def check(
     output_format: FormatOption = OutputFormat.text,
     output: OutputOption = None,
     as_of: AsOfOption = None,
-    full: FullOption = False,  # noqa: ARG001 - every adapter of this version reads its source whole
+    full: FullOption = False,
     no_waivers: NoWaiversOption = False,  # noqa: ARG001 - nothing is waived yet
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
@@ -55,7 +55,7 @@ def check(
     workspace = _load(config, source, select, ignore, quiet=quiet, verbose=verbose)
     store = workspace.open_store()
     try:
-        result = _perform(workspace, store, "check", as_of, quiet=quiet)
+        result = _perform(workspace, store, "check", as_of, quiet=quiet, full=full)
         with read_run(store, workspace.infos, result.seq, result.summary) as report:
             _write(FORMATS[output_format.value], report, output, verbose)
     finally:
@@ -76,7 +76,7 @@ def reconcile(
     output_format: FormatOption = OutputFormat.text,
     output: OutputOption = None,
     as_of: AsOfOption = None,
-    full: FullOption = False,  # noqa: ARG001 - every adapter of this version reads its source whole
+    full: FullOption = False,
     no_waivers: NoWaiversOption = False,  # noqa: ARG001 - nothing is waived yet
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
@@ -97,7 +97,9 @@ def reconcile(
     store = workspace.open_store()
     try:
         with ChangeSpool() as spool:
-            result = _perform(workspace, store, "reconcile", as_of, quiet=quiet, keep=spool.keep, unsafe=unsafe)
+            result = _perform(
+                workspace, store, "reconcile", as_of, quiet=quiet, keep=spool.keep, unsafe=unsafe, full=full
+            )
             with read_run(store, workspace.infos, result.seq, result.summary) as report:
                 plan = plan_of(result, report, spool, workspace.settings.limits)
                 if out is not None:
@@ -133,6 +135,7 @@ def _perform(
     quiet: bool,
     keep: Callable[[Change], None] | None = None,
     unsafe: bool = False,
+    full: bool = False,
 ) -> RunResult:
     import asyncio  # noqa: PLC0415 - keeps `syncd --help` quick
     from datetime import UTC, datetime  # noqa: PLC0415
@@ -144,7 +147,7 @@ def _perform(
     day = parse_day(as_of)
     today = day or datetime.now(workspace.settings.timezone).date()
     assignment = workspace.assignment(
-        command, today=today, pinned=day is not None, plan=command == "reconcile", unsafe=unsafe
+        command, today=today, pinned=day is not None, plan=command == "reconcile", unsafe=unsafe, full=full
     )
     with shown_progress(quiet=quiet) as progress, interrupted_at_once() as guarded:
         run = perform(store, assignment, clock=lambda: datetime.now(UTC), progress=progress, keep=keep)

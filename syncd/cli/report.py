@@ -15,10 +15,13 @@ def report(
     output_format: Annotated[ReportFormat, typer.Option("--format", help="How to write it.")] = ReportFormat.html,
     output: OutputOption = None,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="The last run on or before this day, as it was then.")
+        str | None,
+        typer.Option(
+            "--as-of", metavar="DATE", help="The run with the nearest day, on or before this one, as it was then."
+        ),
     ] = None,
 ) -> None:
-    """Write the report of the last run, or of the last one on or before a day. Reads no source."""
+    """Write the report of the last run, or of the one with the nearest day on or before a day. Reads no source."""
     from syncd.bootstrap import find_config, load_workspace  # noqa: PLC0415 - keeps `syncd --help` quick
     from syncd.cli.output import write_report  # noqa: PLC0415
     from syncd.cli.reading import read_run  # noqa: PLC0415

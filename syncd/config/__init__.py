@@ -3,10 +3,10 @@
 Not for: the values of secrets (`syncd.secrets`) and what the rules make of a policy (`syncd.policy`).
 """
 
-from syncd.config.load import load_config
+from syncd.config.load import load_config, read_config
 from syncd.config.options import validate_options
-from syncd.config.places import Places, find_places
 from syncd.config.settings import KEYS, CustomFix, CustomRuleSettings, Settings, SourceSettings, WriteMode
+from syncd.places import Places, find_places
 
 __all__ = [
     "KEYS",
@@ -18,5 +18,6 @@ __all__ = [
     "WriteMode",
     "find_places",
     "load_config",
+    "read_config",
     "validate_options",
 ]

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
 from syncd.config.settings import KEYS, CustomFix, CustomRuleSettings
-from syncd.config.table import Table, is_number, shown
+from syncd.config.table import Table, is_number
 from syncd.model import FIELDS, SEVERITIES
 from syncd.policy import did_you_mean
+from syncd.tomlfile import shown
 
 BUILT_IN_FAMILIES: Final = ("PRB", "STG", "OUT", "CHK", "ASM", "REV", "DAT", "OWN", "SYN")
 """The families no custom code may start with."""
@@ -29,10 +31,11 @@ def read_custom_rules(rules: Table) -> tuple[CustomRuleSettings, ...]:
 
 
 def _rule(code: str, table: Table) -> CustomRuleSettings:
+    before = len(table.document.problems)
     table.refuse_unknown(KEYS["rules.custom.CODE"])
     _check_code(code, table)
     places = table.document.places
-    return CustomRuleSettings(
+    rule = CustomRuleSettings(
         code=code,
         severity=table.choice("severity", SEVERITIES, "warning"),
         message=table.required("message", "what is wrong where the rule is broken, for people"),
@@ -43,6 +46,7 @@ def _rule(code: str, table: Table) -> CustomRuleSettings:
         line=places(*table.path),
         condition_line=places.of_text(*table.path, "when"),
     )
+    return replace(rule, sound=len(table.document.problems) == before)
 
 
 def _check_code(code: str, table: Table) -> None:

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from syncd.config.custom import read_custom_rules
 from syncd.config.database import read_database
 from syncd.config.options import refuse_literal_secrets
-from syncd.config.places import find_places
 from syncd.config.schedule import is_schedule
 from syncd.config.settings import KEYS, Settings, SourceSettings, WriteMode
-from syncd.config.table import Document, Table, is_number, shown
+from syncd.config.table import Document, Table, is_number
 from syncd.errors import ConfigError, Problem
 from syncd.model import SEVERITIES, Safety
 from syncd.policy import EVERYTHING, Limits, OutcomeSemantics, Policy, SeveritySetting
+from syncd.tomlfile import parse_toml, shown
 
 _SEMANTICS: Final[tuple[OutcomeSemantics, ...]] = ("exit", "entry")
 _WRITE: Final[tuple[WriteMode, ...]] = ("off", "safe", "all")
@@ -39,14 +38,26 @@ def load_config(path: Path) -> Settings:
     Raises:
         ConfigError: It cannot be read, is not TOML, or says something that cannot work; holds every problem found.
     """
-    text = _read(path)
-    document, values = _parse(str(path), text)
-    root = Table(document, (), values)
-    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links, as of mounted files
-    settings = _settings(path, folder, root)
-    if document.problems:
-        raise ConfigError(*sorted(document.problems, key=lambda problem: problem.line))
+    settings, problems = read_config(path)
+    if problems:
+        raise ConfigError(*problems)
     return settings
+
+
+def read_config(path: Path) -> tuple[Settings, list[Problem]]:
+    """Read a configuration file as far as it goes, so that what it names can be looked at as well.
+
+    Returns:
+        The settings, with the default in the place of each that is wrong, and the problems by line.
+
+    Raises:
+        ConfigError: It cannot be read, or is not TOML.
+    """
+    parsed = parse_toml(str(path), _read(path))
+    document = Document(str(path), parsed.places)
+    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links, as of mounted files
+    settings = _settings(path, folder, Table(document, (), parsed.values))
+    return settings, sorted(document.problems, key=lambda problem: problem.line)
 
 
 def _read(path: Path) -> str:
@@ -66,25 +77,6 @@ def _read(path: Path) -> str:
         message = "is not UTF-8 text; save it as UTF-8, or run `syncd init` to make another"
         # Not chained: the cause carries the file's content.
         raise ConfigError(Problem(message=message, file=str(path), line=line)) from None
-
-
-def _parse(file: str, text: str) -> tuple[Document, dict[str, Any]]:
-    try:
-        values = tomllib.loads(text)
-        return Document(file, find_places(text)), values
-    except ValueError as error:
-        raise ConfigError(_syntax_problem(file, text, str(error))) from error
-    except RecursionError as error:
-        raise ConfigError(Problem(message="tables or lists are nested too deeply", file=file)) from error
-
-
-def _syntax_problem(file: str, text: str, message: str) -> Problem:
-    """The parser's complaint with the place it names; it says "at end of document" where a text stops too early."""
-    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
-    if place is None:
-        return Problem(message=f"is not TOML: {message}", file=file)
-    line, column = (int(one) for one in place.groups()) if place[1] else (len(text.splitlines()) or 1, 0)
-    return Problem(message=f"is not TOML: {message[: place.start()]}", file=file, line=line, column=column)
 
 
 def _settings(path: Path, folder: Path, root: Table) -> Settings:
@@ -159,7 +151,9 @@ def _source(name: str, table: Table, zone: ZoneInfo) -> SourceSettings:
     if not _SOURCE_NAME.fullmatch(name):
         table.document.report(table.path, "a source's name is letters, digits, and _ . - between them")
     options = {key: value for key, value in table.values.items() if key not in KEYS["sources.NAME"]}
-    refuse_literal_secrets(table.document, table.path, options)
+    refused = frozenset(
+        key for key, value in options.items() if refuse_literal_secrets(table.document, table.path, {key: value})
+    )
     places = table.document.places.within(*table.path)
     return SourceSettings(
         name=name,
@@ -170,7 +164,9 @@ def _source(name: str, table: Table, zone: ZoneInfo) -> SourceSettings:
         schedule=_schedule(table),
         write=table.choice("write", _WRITE, "off"),
         min_rows_percent=table.percent("min_rows_percent", SourceSettings.min_rows_percent, zero=True),
+        sweep_hours=table.positive("sweep_hours", SourceSettings.sweep_hours),
         options=options,
+        refused=refused,
         file=table.document.file,
         line=places(),
         locate=places,

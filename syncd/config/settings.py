@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from syncd.config.places import Places
 from syncd.model import Severity
+from syncd.places import Places
 from syncd.policy import Limits, OutcomeSemantics, Policy
 from syncd.secrets import Secret
 
@@ -26,8 +26,10 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "rules.custom.CODE": ("severity", "message", "when", "field", "phrase", "fix"),
     "rules.custom.CODE.fix": ("safety", "set"),
     "limits": ("max_changes", "max_percent", "max_weighted_change", "canary", "halt_percent"),
-    "sources.NAME": ("adapter", "mapping", "timezone", "currency", "schedule", "write", "min_rows_percent"),
-}
+    "sources.NAME": (
+        "adapter", "mapping", "timezone", "currency", "schedule", "write", "min_rows_percent", "sweep_hours",
+    ),
+}  # fmt: skip
 """Every key of every table, whatever else the tables of `sources` hold for their adapters."""
 
 
@@ -53,6 +55,7 @@ class CustomRuleSettings:
         field: The canonical field or evidence id it is about; empty for several.
         line: Where the rule's table begins.
         condition_line: Where the text of the condition begins.
+        sound: Whether all of its table could be read.
     """
 
     code: str
@@ -64,6 +67,7 @@ class CustomRuleSettings:
     field: str = ""
     line: int = 0
     condition_line: int = 0
+    sound: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,9 @@ class SourceSettings:
         currency: Of amounts the source gives without one, or None.
         schedule: Five cron fields, or None.
         min_rows_percent: A full pull that gives fewer than this percentage of the records known before is incomplete.
+        sweep_hours: How long increments may go on before it is asked again which records are gone.
         options: Everything else in the table, for the adapter; see `validate_options`.
+        refused: Those of the options that hold a secret written out.
         file: The configuration file, as the person named it.
         locate: Gives the line of a key of this source: `locate("auth", "password")`.
     """
@@ -90,7 +96,9 @@ class SourceSettings:
     schedule: str | None = None
     write: WriteMode = "off"
     min_rows_percent: float = 50.0
+    sweep_hours: float = 24.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
     file: str = ""
     line: int = 0
     locate: Places = field(default=Places({}, {}), repr=False, compare=False)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from syncd.config.places import KeyPath, Places
 from syncd.errors import Problem
+from syncd.places import KeyPath, Places
 from syncd.policy import did_you_mean
+from syncd.tomlfile import dotted, shown
 
 Choice = TypeVar("Choice", bound=str)
-_LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,14 @@ class Table:
         self.report(key, f"a number {span}, not {shown(value)}")
         return default
 
+    def positive(self, key: str, default: float) -> float:
+        """A number above 0."""
+        value = self.values.get(key, default)
+        if is_number(value) and value > 0:
+            return float(value)
+        self.report(key, f"a number above 0, not {shown(value)}")
+        return default
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """A list of texts."""
         value = self.values.get(key, default)
@@ -150,27 +158,8 @@ class Table:
         return [(key, self.table(key)) for key, value in self.values.items() if isinstance(value, dict)]
 
 
-def dotted(path: KeyPath) -> str:
-    """A key path as a person would write it: `sources.export.columns[2]`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).removeprefix(".")
-
-
 def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a finite number; true and false are none."""
     return not isinstance(value, bool) and (
         isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     )
-
-
-def shown(value: object) -> str:
-    """A value for a message: as it is written, short."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, str):
-        return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}...")
-    return str(value)

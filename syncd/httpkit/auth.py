@@ -31,6 +31,7 @@ from syncd.httpkit.settings import (
     ClientCredentials,
     JwtBearer,
     NoAuth,
+    RefreshToken,
 )
 from syncd.secrets import Secret, SecretValue, resolve
 
@@ -50,9 +51,11 @@ class Authenticator(ABC):
 
     Attributes:
         renewable: Whether asking again with `forget` before may give other credentials.
+        granted: What the token endpoint said beside the token, such as whom and which host it is for. Foreign text.
     """
 
     renewable = False
+    granted: Mapping[str, str] = {}
 
     @abstractmethod
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:
@@ -64,8 +67,12 @@ class Authenticator(ABC):
             ConfigError: A secret cannot be had.
         """
 
-    def forget(self) -> None:  # noqa: B027 - those that cannot be renewed have nothing to forget
-        """The credentials were refused: get others next time."""
+    def forget(self, refused: Mapping[str, str]) -> None:  # noqa: B027 - what cannot be renewed has nothing to forget
+        """Credentials were refused: get others next time, unless they have been replaced meanwhile.
+
+        Args:
+            refused: The headers that were.
+        """
 
 
 def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authenticator:
@@ -84,7 +91,7 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
             return _Fixed(folder, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
         case BearerAuth():
             return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
-        case ClientCredentials() | JwtBearer() | CertificateAuth():
+        case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
             return _Token(auth, folder=folder, clock=clock, name=name)
 
 
@@ -115,15 +122,22 @@ class _Token(Authenticator):
     renewable = True
 
     def __init__(
-        self, auth: ClientCredentials | JwtBearer | CertificateAuth, *, folder: Path, clock: Clock, name: str
+        self,
+        auth: ClientCredentials | RefreshToken | JwtBearer | CertificateAuth,
+        *,
+        folder: Path,
+        clock: Clock,
+        name: str,
     ) -> None:
         self._auth, self._folder, self._clock, self._name = auth, folder, clock, name
         self._token: SecretValue | None = None
         self._ends = 0.0
         self._one_at_a_time = asyncio.Lock()
 
-    def forget(self) -> None:
-        self._token = None
+    def forget(self, refused: Mapping[str, str]) -> None:
+        # Requests under way together are refused one after the other; only the first asks for a new token.
+        if self._token is not None and refused.get("Authorization") == f"Bearer {self._token.reveal()}":
+            self._token = None
 
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:
         async with self._one_at_a_time:
@@ -146,6 +160,9 @@ class _Token(Authenticator):
                 f"check `token_url` and `token_field` of source {self._name}",
             ) from None
         self._token = SecretValue(str(token))
+        self.granted = {
+            name: value for name, value in fields.items() if isinstance(value, str) and not name.endswith("token")
+        }
         # A token that lives shorter than we renew early would be fetched for every request.
         self._ends = asked + max(float(life) if life else _USUAL_LIFE, _EARLY + 1)
 
@@ -179,6 +196,9 @@ class _Token(Authenticator):
                     # Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
                     return form, {"Authorization": _basic(quote(auth.client_id, safe=""), quote(secret, safe=""))}
                 return {**form, "client_id": auth.client_id, "client_secret": secret}, {}
+            case RefreshToken():
+                form = {"grant_type": "refresh_token", "refresh_token": self._reveal(auth.refresh_token), **scope}
+                return {**form, "client_id": auth.client_id, "client_secret": self._reveal(auth.client_secret)}, {}
             case JwtBearer():
                 claims = {"iss": auth.client_id, "sub": auth.subject, "aud": auth.audience or auth.token_url}
                 assertion = self._signed(claims, auth.private_key)
@@ -186,19 +206,24 @@ class _Token(Authenticator):
                 return {"grant_type": grant, "assertion": assertion, **scope}, {}
             case CertificateAuth():
                 claims = {"iss": auth.client_id, "sub": auth.client_id, "aud": auth.token_url}
-                assertion = self._signed(claims, auth.private_key, _thumbprint(self._folder / auth.certificate))
+                # Microsoft Entra wants PSS padding with a SHA-256 thumbprint; RS256 belonged to its SHA-1 one:
+                # https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+                named = _thumbprint(self._folder / auth.certificate)
+                assertion = self._signed(claims, auth.private_key, named, algorithm="PS256")
                 proof = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
                 form = {"grant_type": "client_credentials", "client_id": auth.client_id, **scope}
                 return {**form, "client_assertion_type": proof, "client_assertion": assertion}, {}
 
-    def _signed(self, claims: dict[str, Any], key: Secret, headers: dict[str, str] | None = None) -> str:
+    def _signed(
+        self, claims: dict[str, Any], key: Secret, headers: dict[str, str] | None = None, algorithm: str = "RS256"
+    ) -> str:
         # Cryptography takes a while to import, and most sources have no use for it.
         import jwt  # noqa: PLC0415
 
         now = int(self._clock.now().timestamp())
         times = {"iat": now, "nbf": now - 30, "exp": now + _ASSERTION_LIFE, "jti": uuid.uuid4().hex}
         try:
-            return jwt.encode({**claims, **times}, self._reveal(key), algorithm="RS256", headers=headers)
+            return jwt.encode({**claims, **times}, self._reveal(key), algorithm=algorithm, headers=headers)
         except (ValueError, TypeError, jwt.PyJWTError):
             # Not chained: the cause may quote the key.
             message = f"auth.private_key of source {self._name} is no RSA key in PEM"

@@ -134,6 +134,11 @@ class HttpClient:
         self.requests = 0
         self.base_url = settings.base_url.rstrip("/")
 
+    @property
+    def granted(self) -> Mapping[str, str]:
+        """What the token endpoint said beside the token; empty before it was asked. Foreign text, never followed."""
+        return self._auth.granted if self._auth is not None else {}
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -180,6 +185,7 @@ class HttpClient:
         decode: Callable[[bytes], _Decoded],
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         repeatable: bool = True,
     ) -> tuple[_Decoded, Answer]:
         """Ask something that is answered in JSON; arguments and errors are those of `request` and `get_json`."""
@@ -197,7 +203,7 @@ class HttpClient:
 
         kept: list[_Decoded] = []
         answer = await self.request(
-            method, path, params, headers=headers, json=json, repeatable=repeatable,
+            method, path, params, headers=headers, json=json, content=content, repeatable=repeatable,
             check=lambda answer: kept.append(decoded(answer)),
         )  # fmt: skip
         return kept[-1], answer
@@ -258,12 +264,14 @@ class HttpClient:
         client, auth = self._opened()
         renewed = False
         while True:
-            headers = {**given["headers"], **await auth.headers(client)}
             async with self._budget.turn():
+                # Only now: while it waited for its turn, others may have got new credentials.
+                proof = await auth.headers(client)
+                headers = {**given["headers"], **proof}
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
             reaction = self._react(answer)
             if reaction is Reaction.RENEW and not renewed and auth.renewable:
-                auth.forget()
+                auth.forget(proof)
                 renewed = True
                 continue
             if reaction is Reaction.ACCEPT:

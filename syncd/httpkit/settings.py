@@ -55,6 +55,22 @@ class ClientCredentials(
     extra: dict[str, str] = {}
 
 
+class RefreshToken(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="refresh_token"
+):
+    """OAuth 2.0 with a refresh token that a person once obtained in a browser (RFC 6749 section 6).
+
+    For servers that keep the refresh token as it is; a new one in an answer is not kept.
+    """
+
+    token_url: _Text
+    client_id: _Text
+    client_secret: Secret
+    refresh_token: Secret
+    scope: str = ""
+    token_field: _Text = USUAL_TOKEN_FIELD
+
+
 class JwtBearer(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="jwt_bearer"
 ):
@@ -93,7 +109,7 @@ class CertificateAuth(
     token_field: _Text = USUAL_TOKEN_FIELD
 
 
-Auth = NoAuth | BasicAuth | BearerAuth | ClientCredentials | JwtBearer | CertificateAuth
+Auth = NoAuth | BasicAuth | BearerAuth | ClientCredentials | RefreshToken | JwtBearer | CertificateAuth
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

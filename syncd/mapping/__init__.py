@@ -9,6 +9,6 @@ Not for: talking to systems (adapters) or deciding what a value means for the pr
 from __future__ import annotations
 
 from syncd.mapping.mapper import Mapper, RowMapper
-from syncd.mapping.spec import Mapping, load_mapping
+from syncd.mapping.spec import Mapping, check_mapping, load_mapping
 
-__all__ = ["Mapper", "Mapping", "RowMapper", "load_mapping"]
+__all__ = ["Mapper", "Mapping", "RowMapper", "check_mapping", "load_mapping"]

@@ -8,12 +8,14 @@ Not for: what a single cell means (`syncd.mapping.values`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
-from syncd.adapter import MISSING
-from syncd.mapping.values import UNREADABLE, Parse, plain_text
+from syncd.adapter import MISSING, Percent
+from syncd.mapping.values import UNREADABLE, Parse, is_number, plain_text
 
 REMEMBERED: Final = 20_000
 """Values remembered for each column before it starts anew at the next page, so that memory stays flat."""
@@ -122,6 +124,21 @@ def stood_in(column: Column) -> Column:
     `True`, `1` and `1.0` would be the same to a memory, and lists could not be remembered at all.
     """
     return [value if value.__class__ is str else _stand_in(value) for value in column]
+
+
+def numbered(column: Column) -> Column:
+    """The same for a column of numbers, which stay what they are: as texts they would be read by the marks of texts.
+
+    That `1` and `1.0` are the same to a memory does no harm here, since they mean the same; `True` became a text.
+    """
+    return [value if value.__class__ is str or _is_figure(value) else _stand_in(value) for value in column]
+
+
+def _is_figure(value: Any) -> bool:
+    # NaN equals nothing, not even itself, so it could not be remembered.
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value.is_finite() if isinstance(value, Decimal) else isinstance(value, Percent) or is_number(value)
 
 
 def _stand_in(value: Any) -> Any:

@@ -16,7 +16,7 @@ from itertools import compress, repeat
 from typing import Any, Protocol
 
 from syncd.adapter import MISSING
-from syncd.mapping.columns import Column, Fault, Memo, shown
+from syncd.mapping.columns import Column, Fault, Memo, shown, unless_missing
 from syncd.mapping.marks import (
     BARE,
     DATED,
@@ -33,7 +33,7 @@ from syncd.mapping.marks import (
     sets_of,
 )
 from syncd.mapping.spec import EvidenceSpec, Mapping, fold
-from syncd.mapping.values import UNREADABLE, Parse, Reading
+from syncd.mapping.values import UNREADABLE, Reading
 from syncd.process import Process
 
 
@@ -98,7 +98,7 @@ class EvidenceReader:
         """
         self._width = len(process.evidence)
         markers: dict[tuple[Any, ...], Marker] = {}
-        texts, days = Memo(_if_there(reading.text)), Memo(_if_there(reading.day))
+        texts, days = Memo(unless_missing(reading.text)), Memo(unless_missing(reading.day))
         sights: list[_Sight] = []
         for name, spec in mapping.evidence.items():
             number, place = process.evidence_index[name], at.get(spec.field or spec.child or "")
@@ -212,9 +212,10 @@ class _ProvenSight(_FieldSight):
         confirmers, documents = _said(self._texts, columns, self._by), _said(self._texts, columns, self._ref)
         proofs = zip(range(evidence.rows), days, confirmers, documents, strict=False)
         for row, day, by, ref in compress(proofs, are_met(marks)):
-            if by:
+            told_by, told_ref = by and by is not UNREADABLE, ref and ref is not UNREADABLE
+            if told_by:
                 evidence.by[row][number] = by
-            if ref:
+            if told_ref:
                 evidence.ref[row][number] = ref
             if marks[row] == DATED:
                 continue
@@ -222,9 +223,11 @@ class _ProvenSight(_FieldSight):
                 evidence.dates[row][number] = day
                 marks[row] = DATED
                 continue
-            if day is UNREADABLE and self._day is not None:
+            if day is UNREADABLE and self._day is not None and columns[self._day][row] is not MISSING:
                 evidence.late_faults.append(Fault(row, f"{self.name}.date", shown(columns[self._day][row])))
-            marks[row] = PROVEN if by or ref else self._alone
+            # Something that cannot be read, or that this record has no field for, may well be the proof.
+            alone = UNTOLD if UNREADABLE in (day, by, ref) else self._alone
+            marks[row] = PROVEN if told_by or told_ref else alone
 
 
 class _ChildSight:
@@ -272,11 +275,6 @@ class _ChildSight:
     def _matches(self, child: dict[str, Any]) -> bool:
         said = ((self._reading.text(child.get(key)), wanted) for key, wanted in self._where.items())
         return all(text is not None and fold(text) in wanted for text, wanted in said)
-
-
-def _if_there(parse: Parse) -> Parse:
-    """Reads as `parse` does; a field the record does not have says no more than a blank one."""
-    return lambda value: None if value is MISSING else parse(value)
 
 
 def _said(memo: Memo, columns: Sequence[Column], place: int | None) -> Any:

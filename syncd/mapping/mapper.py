@@ -12,7 +12,7 @@ from operator import or_
 from typing import Any, Final
 
 from syncd.adapter import MISSING
-from syncd.errors import ConfigError, Problem
+from syncd.errors import ConfigError
 from syncd.form import Former
 from syncd.mapping.columns import (
     SHOWN,
@@ -22,13 +22,14 @@ from syncd.mapping.columns import (
     Fresh,
     Memo,
     Quick,
+    numbered,
     shown,
     stood_in,
     unless_missing,
 )
 from syncd.mapping.evidence import EvidenceReader
 from syncd.mapping.spec import Mapping, fold
-from syncd.mapping.values import UNREADABLE, Parse, Reading, plain_text
+from syncd.mapping.values import PLACEHOLDERS, UNREADABLE, Parse, Reading, is_placeholder, plain_text
 from syncd.model import FIELD_BIT, FIELDS, Opportunity
 from syncd.process import Process
 
@@ -40,6 +41,8 @@ _FORMING: Final = (
     "missing", "unreadable", "owner", "closed", "forecast", "source_type", "decision_due", "met", "bare", "untold",
 )  # fmt: skip
 """The attributes a record's form follows from, as `Former.form` takes them."""
+_NUMBERS: Final = ("amount", "probability")
+"""The canonical fields that are numbers."""
 _NOTHING: Final = Opportunity(id="")
 """What every attribute is where nothing is said."""
 
@@ -65,8 +68,9 @@ class Mapper:
         given = ({} if currency is None else {"currency": currency}) | dict(mapping.constants)
         self.constants = {name: self.parser(name)(text) for name, text in given.items()}
         if wrong := [name for name, value in self.constants.items() if value is UNREADABLE]:
-            problems = (f"[constants] {name}: {given[name]!r} cannot be read" for name in wrong)
-            raise ConfigError(*(Problem(message=one, file=mapping.name) for one in problems))
+            raise ConfigError(
+                *(mapping.complain(("constants", name), f"{given[name]!r} cannot be read") for name in wrong)
+            )
 
     def bind(self, columns: tuple[str, ...], *, text: bool = False) -> RowMapper:
         """Prepare for rows with these columns; `text` promises that every value is a str."""
@@ -173,7 +177,7 @@ class RowMapper:
         evidence = self._evidence.read(columns, raw, size)
         page = evidence.attributes()
         page["id"], page["missing"] = ids, [self._missing] * size
-        faults = self._read_fields(columns, page) + evidence.faults + evidence.late_faults
+        faults = self._read_fields(columns, raw, page) + evidence.faults + evidence.late_faults
         self._read_stage(columns, page)
         page["unreadable"] = _by_row(faults, size)
         self._read_form(page)
@@ -191,16 +195,17 @@ class RowMapper:
             ids = list(map(str.strip, column))
         except TypeError:
             ids = ["" if value is MISSING else (plain_text(value) or "").strip() for value in column]
-        if "" not in ids and "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID:
+        sound = "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID
+        if sound and PLACEHOLDERS.isdisjoint(map(str.lower, ids)):
             return ids, {}
         reasons = {row: _refusal(text, column[row]) for row, text in enumerate(ids)}
         return ids, {row: reason for row, reason in reasons.items() if reason}
 
-    def _read_fields(self, columns: Sequence[Column], page: dict[str, list[Any]]) -> list[Fault]:
+    def _read_fields(self, columns: Sequence[Column], raw: Sequence[Column], page: dict[str, list[Any]]) -> list[Fault]:
         """Read the canonical fields into the page, but for its ids and stages; gives what could not be read."""
         faults: list[Fault] = []
         for name, place, reader in self._fields:
-            column = columns[place]
+            column = numbered(raw[place]) if name in _NUMBERS and not self._text else columns[place]
             values, doubtful = reader.read(column)
             page[name] = values
             default = self._default(name)
@@ -245,7 +250,7 @@ class RowMapper:
 
 def _refusal(identity: str, value: Any) -> str:
     """Why a record with this id cannot be identified; empty where it can. The value is what the id was read from."""
-    if not identity:
+    if is_placeholder(identity):
         return "the id is missing" if value is MISSING else "the id is blank"
     if "\x00" in identity:
         return "the id holds a NUL"

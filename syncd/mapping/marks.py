@@ -21,7 +21,7 @@ UNKNOWN: Final = 0
 """Nothing is known: blank where that means nothing, a word with no meaning, no such field."""
 NOT_MET: Final = 1
 UNTOLD: Final = 2
-"""Met, and nothing the source has fields for says when, by whom or where."""
+"""Met, and nothing that can be read says when, by whom or where; what lacks a field or cannot be read might."""
 BARE: Final = 3
 """Met, although its day, confirmer and document exist as fields, all blank."""
 PROVEN: Final = 4

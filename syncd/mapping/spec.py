@@ -5,10 +5,8 @@ Checked against the process when it is loaded, so that a typing error stops the 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +16,17 @@ import msgspec
 
 from syncd.errors import ConfigError, Problem
 from syncd.model import FIELDS
+from syncd.places import KeyPath
+from syncd.policy import did_you_mean, nearest
 from syncd.process import Process
+from syncd.tomlfile import Misfit, TomlFile, misfits, read_toml
 
 Blank = Literal["not_met", "unknown"]
 
 _TIME_HINT = 'strptime formats such as "%d.%m.%Y"'
+_STATUS = ("open", "won", "lost")
+_ENTRY = 2
+"""How many keys lead to an entry: a table of the file, and a key of that."""
 
 
 class EvidenceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +83,9 @@ class _MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     write: WriteSpec = WriteSpec()
 
 
+_KEYS = tuple(one.encode_name for one in msgspec.structs.fields(_MappingFile))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mapping:
     """A mapping, checked and bound to a process.
@@ -92,6 +99,7 @@ class Mapping:
         status: Status by folded word.
         evidence: Evidence specs by id.
         digest: Identifies its content together with the process's evidence ids.
+        complain: Makes a problem of what is wrong with one of its keys, with file and line.
     """
 
     name: str
@@ -107,6 +115,9 @@ class Mapping:
     decimal_mark: str = "."
     thousands_mark: str = ""
     digest: str = ""
+    complain: Callable[[KeyPath, str], Problem] = field(
+        default=lambda _, message: Problem(message=message), repr=False, compare=False
+    )
 
     def native_fields(self) -> frozenset[str]:
         """Every native field the mapping reads."""
@@ -152,34 +163,77 @@ def load_mapping(name: str, process: Process, folders: Iterable[Path], base: Pat
     Raises:
         ConfigError: There is no such mapping, it cannot be read, or it names what does not exist.
     """
-    searched = tuple(folders)
-    layers: list[tuple[Path, dict[str, Any]]] = []
-    next_name: str | None = name
-    start = base
-    while next_name is not None:
-        path = _find(next_name, searched, start)
-        if any(path == seen for seen, _ in layers):
-            raise ConfigError(Problem(message=f"extends itself, by way of {next_name!r}", file=str(path)))
-        layers.append((path, _read(path)))
-        next_name, start = layers[-1][1].get("extends"), path.parent
-    table: dict[str, Any] = {}
-    for _, layer in reversed(layers):
-        _merge(table, layer)
-    path = layers[0][0]
-    try:
-        parsed = msgspec.convert(table, _MappingFile)
-    except msgspec.ValidationError as error:
-        raise ConfigError(Problem(message=_hinted(str(error)), file=str(path))) from error
-    if problems := [Problem(message=one, file=str(path)) for one in _problems(parsed, process)]:
+    parsed, layers, problems = _examined(name, process, tuple(folders), base)
+    if parsed is None or problems:
         raise ConfigError(*problems)
-    return _bound(name, parsed, process)
+    return _bound(name, parsed, process, layers)
+
+
+def check_mapping(name: str, folders: Iterable[Path], base: Path) -> list[Problem]:
+    """What is wrong with a mapping as far as it can be told without its process; parameters as in `load_mapping`."""
+    try:
+        return _examined(name, None, tuple(folders), base)[2]
+    except ConfigError as error:
+        return list(error.problems)
+
+
+def _examined(
+    name: str, process: Process | None, folders: tuple[Path, ...], base: Path
+) -> tuple[_MappingFile | None, list[TomlFile], list[Problem]]:
+    """A mapping as its files have it together, those files, and everything wrong with them.
+
+    Raises:
+        ConfigError: Its own file cannot be read.
+    """
+    layers, problems = _layers(name, folders, base)
+    whole = not problems
+    table: dict[str, Any] = {}
+    wrong: list[KeyPath] = []
+    for layer in reversed(layers):
+        found = misfits(layer.values, _MappingFile)
+        problems += [_problem(layer, path, message) for path, message in found]
+        wrong += [path for path, _ in found]
+        _merge(table, _sound(layer.values, [path for path, _ in found]))
+    meant = {nearest(str(path[0]), _KEYS) for path in wrong if path[0] not in _KEYS}
+    if not whole or "extends" in meant:
+        # Of a mapping that builds on one that cannot be found, nobody can say what it lacks.
+        return None, layers, problems
+    wrong += [(key,) for key in meant if key]
+    parsed = msgspec.convert(table, _MappingFile)
+    for path, message in _problems(parsed, process):
+        if not any(_overlap(path, other) for other in wrong):
+            problems.append(_problem(_home(layers, path), path, message))
+    return parsed, layers, problems
+
+
+def _overlap(path: KeyPath, other: KeyPath) -> bool:
+    """Whether two places are about the same entry, or one about the table of the other."""
+    common = min(len(path), len(other), _ENTRY)
+    return path[:common] == other[:common]
+
+
+def _layers(name: str, folders: tuple[Path, ...], base: Path) -> tuple[list[TomlFile], list[Problem]]:
+    """A mapping and those it extends, as far as they can be read, and why they cannot."""
+    layers = [read_toml(_find(name, folders, base))]
+    while isinstance(extended := layers[-1].values.get("extends"), str):
+        last = layers[-1]
+        try:
+            path = _find(extended, folders, Path(last.file).parent)
+            if any(str(path) == seen.file for seen in layers):
+                return layers, [last.problem(("extends",), f"extends itself, by way of {extended!r}")]
+            layers.append(read_toml(path))
+        except ConfigError as error:
+            named = (one if one.file else last.problem(("extends",), one.message) for one in error.problems)
+            return layers, list(named)
+    return layers, []
 
 
 def _find(name: str, folders: tuple[Path, ...], base: Path) -> Path:
     if name.endswith(".toml") or "/" in name:
         path = base / name
         if not path.is_file():
-            raise ConfigError(Problem(message=f"there is no mapping file {name}", file=str(path)))
+            near = did_you_mean(path.name, (one.name for one in path.parent.glob("*.toml")))
+            raise ConfigError(Problem(message=f"there is no mapping file {name}{near}"))
         return path
     known: list[str] = []
     for folder in folders:
@@ -187,17 +241,30 @@ def _find(name: str, folders: tuple[Path, ...], base: Path) -> Path:
             return path
         known += [one.stem for one in sorted(folder.glob("*.toml")) if not one.stem.startswith("mssp")]
     raise ConfigError(
-        Problem(message=f"there is no mapping {name!r}{_nearest(name, known)}; known: {', '.join(known)}")
+        Problem(message=f"there is no mapping {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(Problem(message=f"cannot be read: {error.strerror}", file=str(path))) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(Problem(message=str(error), file=str(path))) from error
+def _home(layers: list[TomlFile], path: KeyPath) -> TomlFile:
+    """The file that says what stands there in the end: the first that has the key, or at least the table around it."""
+    ways = [path[:length] for length in range(len(path), 0, -1)]
+    return next((layer for way in ways for layer in layers if layer.has(way)), layers[0])
+
+
+def _problem(layer: TomlFile, path: KeyPath, message: str) -> Problem:
+    return layer.problem(path, f"{message} ({_TIME_HINT})" if path[:1] == ("date_formats",) else message)
+
+
+def _sound(values: dict[str, Any], wrong: Iterable[KeyPath]) -> dict[str, Any]:
+    """What is left of a file without the entries in which something does not fit; it can be looked at all the same."""
+    kept: dict[str, Any] = {key: dict(value) if isinstance(value, dict) else value for key, value in values.items()}
+    for table, *inner in wrong:
+        entries = kept.get(str(table))
+        if inner and isinstance(entries, dict):
+            entries.pop(str(inner[0]), None)
+        else:
+            kept.pop(str(table), None)
+    return kept
 
 
 def _merge(table: dict[str, Any], layer: dict[str, Any]) -> None:
@@ -208,47 +275,46 @@ def _merge(table: dict[str, Any], layer: dict[str, Any]) -> None:
             table[key] = value
 
 
-def _hinted(message: str) -> str:
-    return f"{message} ({_TIME_HINT})" if "date_formats" in message else message
-
-
-def _problems(parsed: _MappingFile, process: Process) -> Iterator[str]:
-    fields = list(FIELDS)
+def _problems(parsed: _MappingFile, process: Process | None) -> Iterator[Misfit]:
     for needed in ("id", "stage"):
         if needed not in parsed.fields:
-            yield f"[fields]: {needed} is needed: which field of the source holds it?"
+            yield ("fields",), f"{needed} is needed: which field of the source holds it?"
+    if parsed.thousands_mark == parsed.decimal_mark:
+        yield ("thousands_mark",), f"cannot be {parsed.decimal_mark!r}, which is the decimal mark"
+    for name, spec in parsed.evidence.items():
+        if (spec.field is None) == (spec.child is None):
+            yield ("evidence", name), "needs either field or child"
+    yield from _name_problems(parsed)
+    if process is not None:
+        yield from _process_problems(parsed, process)
+
+
+def _name_problems(parsed: _MappingFile) -> Iterator[Misfit]:
     for section, names in (("fields", parsed.fields), ("constants", parsed.constants)):
         for name in names:
-            if name not in fields:
-                yield f"[{section}] {name}: there is no such canonical field{_nearest(name, fields)}"
+            if name not in FIELDS:
+                yield (section, name), f"there is no such canonical field{did_you_mean(name, FIELDS)}"
     for name in parsed.status:
-        if name not in ("open", "won", "lost"):
-            yield f"[status] {name}: must be open, won or lost"
-    for name in parsed.write.fields:
-        if name not in fields:
-            yield f"[write] fields: there is no canonical field {name!r}{_nearest(name, fields)}"
-    yield from _label_problems(parsed, process)
-    yield from _evidence_problems(parsed, process)
+        if name not in _STATUS:
+            yield ("status", name), f"must be {' or '.join(_STATUS)}{did_you_mean(name, _STATUS)}"
+    for index, name in enumerate(parsed.write.fields):
+        if name not in FIELDS:
+            yield ("write", "fields", index), f"there is no canonical field {name!r}{did_you_mean(name, FIELDS)}"
 
 
-def _evidence_problems(parsed: _MappingFile, process: Process) -> Iterator[str]:
-    for name, spec in parsed.evidence.items():
+def _process_problems(parsed: _MappingFile, process: Process) -> Iterator[Misfit]:
+    for name in parsed.evidence:
         if name != "*" and name not in process.evidence_index:
-            yield f"[evidence] {name}: the process has no such evidence id{_nearest(name, process.evidence)}"
-        if (spec.field is None) == (spec.child is None):
-            yield f"[evidence] {name}: needs either field or child"
-
-
-def _label_problems(parsed: _MappingFile, process: Process) -> Iterator[str]:
+            yield ("evidence", name), f"the process has no such evidence id{did_you_mean(name, process.evidence)}"
     for name in parsed.stages:
         if name != "*" and name not in process.stage_index:
-            yield f"[stages] {name}: the process has no such stage{_nearest(name, process.stage_index)}"
+            yield ("stages", name), f"the process has no such stage{did_you_mean(name, process.stage_index)}"
     taken: dict[str, str] = {}
     for stage, labels in _stage_labels(parsed, process):
         for label in labels:
             other = taken.setdefault(fold(label), stage)
             if other != stage:
-                yield f"[stages] {stage}: the label {label!r} already means {other}"
+                yield ("stages", stage), f"the label {label!r} already means {other}"
 
 
 def _stage_labels(parsed: _MappingFile, process: Process) -> Iterator[tuple[str, list[str]]]:
@@ -260,7 +326,7 @@ def _stage_labels(parsed: _MappingFile, process: Process) -> Iterator[tuple[str,
         )
 
 
-def _bound(name: str, parsed: _MappingFile, process: Process) -> Mapping:
+def _bound(name: str, parsed: _MappingFile, process: Process, layers: list[TomlFile]) -> Mapping:
     labels = dict(_stage_labels(parsed, process))
     evidence = {one: parsed.evidence[one] for one in process.evidence if one in parsed.evidence}
     if pattern := parsed.evidence.get("*"):
@@ -280,6 +346,7 @@ def _bound(name: str, parsed: _MappingFile, process: Process) -> Mapping:
         decimal_mark=parsed.decimal_mark,
         thousands_mark=parsed.thousands_mark,
         digest=hashlib.sha256(content).hexdigest()[:16],
+        complain=lambda path, message: _problem(_home(layers, path), path, message),
     )
 
 
@@ -295,8 +362,3 @@ def _filled(pattern: EvidenceSpec, name: str) -> EvidenceSpec:
         by=put(pattern.by),
         ref=put(pattern.ref),
     )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""

@@ -17,6 +17,8 @@ from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from syncd.adapter import Percent
+
 
 class Unreadable(enum.Enum):
     """The type of `UNREADABLE`."""
@@ -31,6 +33,7 @@ PLACEHOLDERS: Final = frozenset({"", "tbd", "n/a", ".", "-"})
 """Texts that people type into a field to leave it empty; one list for the whole tool."""
 
 _LONGEST_PLACEHOLDER: Final = max(map(len, PLACEHOLDERS))
+"""Every placeholder is short, and most values are not."""
 
 YES: Final = frozenset({"yes", "y", "true", "1"})
 NO: Final = frozenset({"no", "n", "false", "0"})
@@ -72,41 +75,38 @@ class Reading:
             if value is None:
                 return None
         value = value.strip()
-        # Every placeholder is short, and most values are not.
-        return None if len(value) <= _LONGEST_PLACEHOLDER and value.lower() in PLACEHOLDERS else value
+        return None if is_placeholder(value) else value
 
     def number(self, value: Any) -> Decimal | None | Unreadable:
         """A finite decimal number."""
-        if value.__class__ is not str and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-            return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else UNREADABLE
+        if is_number(value):
+            # The marks say how numbers are written in texts, and this is none.
+            return _bounded(Decimal(value) if isinstance(value, int) else Decimal(plain_text(value) or ""))
         if (
             value.__class__ is str
             and self._plain_numbers
             and _NUMBER.fullmatch(value)
             and len(value) <= _LONGEST_NUMBER
         ):
-            return Decimal(value)
+            return _bounded(Decimal(value))
         text = self.text(value)
         if text is None:
             return None
-        if self.thousands_mark:
+        if self.thousands_mark and self.thousands_mark in text:
+            if not self._grouped.fullmatch(text):
+                return UNREADABLE
             text = text.replace(self.thousands_mark, "")
         if self.decimal_mark != ".":
             text = text.replace(".", "x").replace(self.decimal_mark, ".")
         if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
             return UNREADABLE
-        return Decimal(text)
+        return _bounded(Decimal(text))
 
     def probability(self, value: Any) -> int | float | None | Unreadable:
         """A percentage: `40`, `40 %`, `+40`, `4e1`; a fraction only where the mapping says so."""
-        text = self.text(value)
-        if text is None:
-            return None
-        percent = text.endswith("%")
-        number = self.number(text[:-1].rstrip() if percent else text)
+        number, percent = self._figure(value)
         if number is None or isinstance(number, Unreadable):
-            return UNREADABLE
+            return number
         if self.probability_scale == "fraction" and not percent:
             number *= 100
         if abs(number) > _FAR:
@@ -155,9 +155,7 @@ class Reading:
             stripped = list(map(str.strip, values))
         except TypeError:
             return None
-        return [
-            None if len(text) <= _LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS else text for text in stripped
-        ]
+        return [None if len(text) <= _LONGEST_PLACEHOLDER and is_placeholder(text) else text for text in stripped]
 
     def numbers(self, values: Sequence[Any]) -> list[Decimal | None] | None:
         """As `number` for each value, or None unless all are plain digits, at most with a sign and a point."""
@@ -184,6 +182,19 @@ class Reading:
         zone = self.source_zone
         return [one if one is None or one.tzinfo is UTC else _in_zone(one, zone, UTC) for one in moments]
 
+    def _figure(self, value: Any) -> tuple[Decimal | None | Unreadable, bool]:
+        """A number, and whether a percent sign stands behind it."""
+        if isinstance(value, Percent):
+            return _bounded(value.figure), True
+        if is_number(value):
+            return self.number(value), False
+        text = self.text(value)
+        if text is None or not text.endswith("%"):
+            return self.number(text), False
+        number = self.number(text[:-1].rstrip())
+        # A sign without a number is not blank.
+        return UNREADABLE if number is None else number, True
+
     def _moment(self, value: Any) -> date | None | Unreadable:
         if isinstance(value, datetime):
             # A spreadsheet keeps a day as its midnight without a zone; that is a day, not a time.
@@ -209,8 +220,29 @@ class Reading:
         return not self.thousands_mark and self.decimal_mark == "."
 
     @cached_property
+    def _grouped(self) -> re.Pattern[str]:
+        """A number with thousands marks: grouped in threes, for `12.10.2026` is a day and `1.5` no fifteen."""
+        thousands, decimal = re.escape(self.thousands_mark), re.escape(self.decimal_mark)
+        return re.compile(rf"[+-]?\d{{1,3}}(?:{thousands}\d{{3}})+(?:{decimal}\d*)?", re.ASCII)
+
+    @cached_property
     def _formats(self) -> tuple[Callable[[str], date], ...]:
         return tuple(_by_format(one) for one in self.date_formats)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a trimmed text only stands for an empty field."""
+    return len(text) <= _LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number already, as in a typed source; true and false are none."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _bounded(number: Decimal) -> Decimal | Unreadable:
+    """The number, unless it is none or of no use as one."""
+    return number if number.is_finite() and abs(number.adjusted()) < _LONGEST_NUMBER else UNREADABLE
 
 
 def _plain_moment(value: Any) -> datetime | None:

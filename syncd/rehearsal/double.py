@@ -17,8 +17,8 @@ class Double(Protocol):
     mapping: ClassVar[str]
     """The mapping that reads it, by name."""
     settings: ClassVar[Mapping[str, Any]]
-    """What a source that reads it says in the configuration beside `adapter`, `mapping` and `base_url`. Secrets are
-    `{ env = NAME }`."""
+    """What a source that reads it says in the configuration beside `adapter` and `mapping`. `{url}` in a text stands
+    for where the double listens, which is the `base_url` unless that is given here; secrets are `{ env = NAME }`."""
     secrets: ClassVar[Mapping[str, str]]
     """The value of each of those environment variables; made up, and worth nothing."""
 

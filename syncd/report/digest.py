@@ -7,7 +7,7 @@ Not for: how a part looks.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -193,4 +193,13 @@ def next_steps(report: Report, tally: Tally) -> Iterator[Step]:
     unknown = sum(one.unknown for one in summary.coverage)
     decided = sum(one.judged for one in summary.coverage)
     if unknown > _MUCH_UNKNOWN * (unknown + decided):
-        yield Step("docs/mapping-guide.md", "tells how to map more evidence, which lets more rules judge")
+        what = "tells which evidence it lacks; syncd's mapping guide, how to map it"
+        yield Step(f"syncd explain {_least_known(summary.coverage)}", what)
+
+
+def _least_known(coverage: list[Coverage]) -> str:
+    """The rule that could not be judged for most records."""
+    unknown: Counter[str] = Counter()
+    for one in coverage:
+        unknown[one.rule] += one.unknown
+    return max(sorted(unknown), key=unknown.__getitem__)

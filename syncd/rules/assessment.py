@@ -71,10 +71,13 @@ class AssessmentNotUpdated(DatedRule):
         """Whether the chart has the assessment and the stages that update it."""
         return ASSESSMENT in process.evidence_index and all(stage in process.stage_index for stage in UPDATED_IN)
 
-    def due(self, fields: Fields) -> bool:
-        """Past Develop; where there is no assessment at all, ASM001 says so and nothing is left to update."""
-        past = fields.index > self.bench.process.stage_index[UPDATED_IN[0]]
-        return past and fields.fact(self.bench.process.evidence_index[ASSESSMENT]) is not NOT_MET
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - won or open
+        """Past Develop."""
+        return self._past(index, UPDATED_IN[0])
+
+    def applies(self, fields: Fields) -> bool:
+        """Where there is no assessment at all, ASM001 says so and nothing is left to update."""
+        return fields.fact(self.bench.process.evidence_index[ASSESSMENT]) is not NOT_MET
 
     def settle(self, fields: Fields) -> Fact | None:
         """Where no stay was seen to end, none has a known beginning and end."""

@@ -3,7 +3,7 @@
 The judge remembers what a rule said of what it looked at, so a rule is shown one part of a record and no other. An
 *evidence* rule sees the facts it names, a *rank* rule the recorded stage and probability beside what is proven, a
 *field* rule the other undated fields. A *dated* rule sees those fields first, and the whole record where they leave it
-open.
+open. Of those fields, the rules of a column are shown what one of them asks for.
 
 Not for: running rules (`syncd.judge`, `syncd.rules.compiled`) or saying which are selected (`syncd.policy`).
 """
@@ -209,7 +209,7 @@ class Bench:
             expected=expected,
             message=message,
             phrase=self._phrase(info),
-            fix=self._graded(info.code, fix),
+            fix=None if fix is None else self._graded(info.code, fix),
             headline=headline,
         )
 
@@ -221,10 +221,12 @@ class Bench:
             self._phrases[info.code] = known
         return known
 
-    def _graded(self, code: str, fix: Fix | None) -> Fix | None:
-        if fix is None or not fix.set:
+    def _graded(self, code: str, fix: Fix) -> Fix | None:
+        if not fix.set:
             return None
         grade = self.policy.grade_of(code, fix.safety)
+        if grade == fix.safety:
+            return fix
         return None if grade == "none" else Fix(grade, fix.set)
 
 
@@ -269,9 +271,11 @@ class FieldRule(_ColumnRule):
 
     Attributes:
         reads: The bits of those facts; it is shown no others.
+        asks: The bits of `syncd.form` that tell of those fields.
     """
 
     reads: int = 0
+    asks: int = 0
 
     @abstractmethod
     def check(self, fields: Fields) -> Finding | Fact:
@@ -282,20 +286,20 @@ StandingRule = EvidenceRule | RankRule | FieldRule
 """A rule decided from the undated state of a record."""
 
 
-class DatedRule(ABC):
+class DatedRule(_ColumnRule):
     """A rule that needs dates, texts or history, though the undated fields often settle it.
 
     Attributes:
-        info: Its entry in the catalogue.
-        reads: The bits of the facts it is shown to tell whether it is due and settled.
+        reads: The bits of the facts it is shown to tell whether it applies and is settled.
+        asks: The bits of `syncd.form` that tell of the fields it looks at for that.
     """
 
-    info: RuleInfo
     reads: int = 0
+    asks: int = 0
 
-    @abstractmethod
-    def due(self, fields: Fields) -> bool:
-        """Whether the rule applies at all."""
+    def applies(self, fields: Fields) -> bool:  # noqa: ARG002 - most look no further than the column
+        """Whether the rule, due in the column, is due for a record with these fields."""
+        return True
 
     @abstractmethod
     def settle(self, fields: Fields) -> Fact | None:

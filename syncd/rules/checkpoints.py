@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from syncd.facts import Fact
+from syncd.form import ANSWER, DECISION, OVERDUE
 from syncd.model import Finding, Opportunity
 from syncd.process import Process
 from syncd.rules.base import MET, NOT_MET, UNKNOWN, Bench, DatedRule, Fields, Rank, RuleInfo, Trail
@@ -224,6 +225,7 @@ class DecisionDue(DatedRule):
 
     bench: Bench
     info: RuleInfo = CHK010
+    asks: int = ANSWER << DECISION | OVERDUE
     reads: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -234,9 +236,9 @@ class DecisionDue(DatedRule):
         """Whether the chart knows proposals."""
         return _ISSUED in process.evidence_index and "proof" in process.stage_index
 
-    def due(self, fields: Fields) -> bool:
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - won or open
         """From Proof on."""
-        return fields.index >= self.bench.process.stage_index["proof"]
+        return index >= self.bench.process.stage_index["proof"]
 
     def settle(self, fields: Fields) -> Fact | None:
         """Issued *and* (no day, or the day has passed in Proof), by Kleene's logic."""

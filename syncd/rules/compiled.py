@@ -1,12 +1,13 @@
 """The rules of one column, compiled: what they say of the undated state of a record, remembered in layers.
 
 A pipeline's records differ in forty facts and a dozen fields, but a rule looks at four of them at most. So each
-evidence rule's answers are kept in a small table of its own (`RulePanel`), those of all in a larger one
-(`GroupPanel`); what the outcomes come to, what rank rules and what field rules say in tables of their own (`Column`);
-and the judge keeps what all of them say of a whole state. A state that was met with before costs one look-up, a new one
-a few, and a rule is asked once for each state of what it looks at.
+evidence rule's answers are kept in a small table of its own (`RulePanel`), and those of a few rules about the same
+facts in a larger one (`GroupPanel`); what the outcomes come to, what rank rules and what field rules say to that, in
+tables of their own, and what all of them say of a whole state in one more (`Column`). A state that was met with before
+costs one look-up, a new one a few, and a rule is asked once for each state of what it looks at. Only dates and texts
+are looked at anew each time.
 
-Not for: what a state leaves open, dates and texts; `syncd.judge` asks for that.
+Not for: telling which column judges a record, and in what state it is (`syncd.judge`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from syncd.facts import Fact
-from syncd.model import Finding
+from syncd.form import OVERDUE
+from syncd.model import Finding, Opportunity
 from syncd.process import Process
 from syncd.rules.base import (
     MET,
@@ -32,12 +34,19 @@ from syncd.rules.base import (
     Rank,
     RankRule,
     StandingRule,
+    Trail,
 )
-from syncd.rules.fixes import outcome_state, pipeline_outcomes
-from syncd.rules.state import FieldKey, Key, RankKey, Reach, fields_of, rank_of, status_known, without_probability
+from syncd.rules.fixes import pipeline_outcomes
+from syncd.rules.state import RANKED, FormKey, Key, Number, Path, Reach, fields_of, rank_of
+from syncd.rules.verdict import Names, Verdict
 
 BY_RULE: Final = attrgetter("rule")
 """The order of findings."""
+
+_GROUPED: Final = 8
+"""Facts that one group of evidence rules looks at, at most: so few that their states are soon all known."""
+_PATHLESS: Final = 4
+"""How long a key without a path is."""
 
 _Answer = TypeVar("_Answer")
 
@@ -76,7 +85,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     """What some rules say of some facts.
 
     Attributes:
-        findings: In the order of the rules' codes.
+        findings: In no order.
         unknown: The bits of the rules that could not be decided.
     """
 
@@ -87,52 +96,55 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 class Panel(ABC):
     """Rules of one column, and what they said of the facts they look at.
 
+    A state of facts is one number here: a bit for each fact that is met, and as far above it as the chart has facts a
+    bit for each that is not met. That makes a look-up a good deal cheaper than two numbers would.
+
     Attributes:
-        mask: The bits of those facts.
-        table: What they said, by those bits: met and not met. Who asks looks here first, to be spared a call.
+        mask: The bits of those facts, met or not.
+        whole: Their state when all are met.
+        table: What the rules said, by the state of those facts. Who asks looks here first, to be spared a call.
     """
 
-    def __init__(self, mask: int, recall: Recall) -> None:
-        self.mask = mask
-        self.table: dict[tuple[int, int], Said] = recall.table()
+    def __init__(self, reads: int, width: int, recall: Recall) -> None:
+        self.mask, self.whole = reads | reads << width, reads
+        self.table: dict[int, Said] = recall.table()
         self._recall = recall
 
-    def learn(self, met: int, not_met: int) -> Said:
+    def learn(self, state: int) -> Said:
         """Ask the rules, and remember. No bits but those of `mask` may be given."""
-        return self._recall.keep(self.table, (met, not_met), self._ask(met, not_met))
+        return self._recall.keep(self.table, state, self._ask(state))
 
     @abstractmethod
-    def _ask(self, met: int, not_met: int) -> Said: ...
+    def _ask(self, state: int) -> Said: ...
 
 
 class RulePanel(Panel):
     """One rule."""
 
-    def __init__(self, rule: EvidenceRule, bit: int, recall: Recall, index: int, *, won: bool) -> None:
-        super().__init__(rule.reads, recall)
-        self._rule, self._bit, self._index, self._won = rule, bit, index, won
+    def __init__(self, rule: EvidenceRule, bit: int, recall: Recall, index: int, *, won: bool, width: int) -> None:
+        super().__init__(rule.reads, width, recall)
+        self._rule, self._bit, self._index, self._won, self._width = rule, bit, index, won, width
 
-    def _ask(self, met: int, not_met: int) -> Said:
-        facts = Facts(index=self._index, won=self._won, met=met, not_met=not_met)
+    def _ask(self, state: int) -> Said:
+        facts = Facts(index=self._index, won=self._won, met=state & self.whole, not_met=state >> self._width)
         return _said([(self._rule.check(facts), self._bit)])
 
 
 class GroupPanel(Panel):
-    """Several rules, in the order of their codes."""
+    """Several rules."""
 
-    def __init__(self, panels: Sequence[Panel], recall: Recall) -> None:
-        super().__init__(union(panel.mask for panel in panels), recall)
-        self._panels = [(panel, panel.mask) for panel in panels]
+    def __init__(self, panels: Sequence[RulePanel], width: int, recall: Recall) -> None:
+        super().__init__(union(panel.whole for panel in panels), width, recall)
+        self._panels = [(panel, panel.mask, panel.whole) for panel in panels]
 
-    def _ask(self, met: int, not_met: int) -> Said:
+    def _ask(self, state: int) -> Said:
         findings: tuple[Finding, ...] = ()
         unknown = 0
-        for panel, mask in self._panels:
-            holding = met & mask
-            if holding == mask:
+        for panel, mask, whole in self._panels:
+            part = state & mask
+            if part == whole:
                 continue  # no evidence rule is broken by facts that are all met
-            evidence = (holding, not_met & mask)
-            said = panel.table.get(evidence) or panel.learn(*evidence)
+            said = panel.table.get(part) or panel.learn(part)
             findings += said.findings
             unknown |= said.unknown
         return Said(findings, unknown)
@@ -145,154 +157,182 @@ class RankSaid(Said, frozen=True, gc=False):
 
 
 class FieldsSaid(Said, frozen=True, gc=False):
-    """What the field rules say.
+    """What the field rules say, and the dated rules as far as the fields settle them.
 
     Attributes:
         due: The bits of all rules that are due, of whatever kind.
         open: The dated rules that the fields do not settle, each with its bit.
-        status_known, otherwise: What rank rules see of the fields, as in `RankKey`.
     """
 
     due: int
     open: tuple[tuple[DatedRule, int], ...]
-    status_known: bool
-    otherwise: str
 
 
-class OutcomesSaid(Said, frozen=True, gc=False):
-    """What the rules about outcomes alone say, and what others say where the outcomes come to this.
+class Views(msgspec.Struct, frozen=True, gc=False):
+    """What the outcomes of a record come to, and what rank rules and field rules said to that.
 
     Attributes:
         reach: What the outcomes come to.
-        by_rank: What the rank rules say, shared with all outcomes that prove and allow the same columns.
-        by_fields: What the field rules say, shared with all outcomes of which those rules see the same.
+        by_rank: What the rank rules said, by probability and as much of the form as they see; shared with all views of
+            records that prove and allow the same columns.
+        by_form: What the field rules said, by form, or form and path; shared with all views that show them the same.
     """
 
     reach: Reach
-    by_rank: dict[RankKey, RankSaid]
-    by_fields: dict[FieldKey, FieldsSaid]
+    by_rank: dict[tuple[Number, int], RankSaid]
+    by_form: dict[FormKey, FieldsSaid]
 
 
-class Ruling(Said, frozen=True, gc=False):
-    """What all rules say of one state; bits are places in `Judge.codes`.
+class OutcomesSaid(Said, frozen=True, gc=False):
+    """What the rules about outcomes alone say, and the views, shared with all outcomes that come to the same."""
 
-    Attributes:
-        due: The rules due, of whatever kind.
-        open: The dated rules that the state does not settle, each with its bit.
-        rank: Where the record stands, which those will want to know.
-    """
-
-    due: int
-    open: tuple[tuple[DatedRule, int], ...]
-    rank: Rank
+    views: Views
 
 
 class Column:
-    """The rules for the won, or for the open, records of one column.
+    """The rules for the open, the won or the lost records of one column.
 
     Attributes:
         mask: The bits of the evidence that matters here.
-        settled: For the judge to keep what it makes of whole states in.
+        form_mask: The bits of a record's form that matter here.
+        asks_overdue: Whether it matters that the decision day has passed.
+        settled: The verdicts on whole states that leave nothing open; who asks looks here first, to be spared a call.
     """
 
-    def __init__(self, process: Process, index: int, *, won: bool, wide: Recall, narrow: Recall) -> None:
-        """A column without rules.
+    def __init__(
+        self,
+        process: Process,
+        index: int,
+        rules: Iterable[StandingRule],
+        dated: Iterable[DatedRule],
+        bits: Mapping[str, int],
+        names: Names,
+        *,
+        won: bool,
+        held: int,
+        wide: Recall,
+        narrow: Recall,
+    ) -> None:
+        """Choose the rules that are due here, and group them.
 
         Args:
             process: The chart.
             index: The column.
-            won: Whether its records are won.
-            wide: For tables by many facts, which records may fill as fast as they come.
-            narrow: For tables by few facts or fields, which are worth keeping when the others overflow.
-        """
-        self._process, self._index, self._won = process, index, won
-        self._wide, self._narrow = wide, narrow
-        self._pipeline = pipeline_outcomes(process)
-        self._shared: dict[Hashable, dict[Any, Any]] = narrow.table()
-        self._outcomes: dict[tuple[int, int], OutcomesSaid] = narrow.table()
-        self.settled: dict[Key, Any] = wide.table()
-
-    def compile(self, rules: Iterable[StandingRule], dated: Iterable[DatedRule], bits: Mapping[str, int]) -> Column:
-        """Choose the rules that are due here, and group them.
-
-        Args:
             rules: Every selected rule that is decided from the undated state, due or not.
             dated: Every selected dated rule.
             bits: The bit of each rule's code.
+            names: What verdicts carry.
+            won: Whether its records are won.
+            held: The bits of the rules that are due for all its records and need not be asked.
+            wide: For whole states, which records may fill as fast as they come.
+            narrow: For tables by few facts or fields, which are worth keeping when the other overflows.
         """
-        chosen = sorted(
-            (rule for rule in rules if rule.due(self._index, won=self._won)), key=lambda rule: rule.info.code
-        )
-        due = [(rule, bits[rule.info.code]) for rule in chosen]
-        self._due = union(bit for _, bit in due)
+        self._process, self._index, self._won = process, index, won
+        self._names, self._width = names, len(process.evidence)
+        self._wide, self._narrow = wide, narrow
+        due = [(rule, bits[rule.info.code]) for rule in rules if rule.due(index, won=won)]
+        self._due = union(bit for _, bit in due) | held
         self._rank_rules = [(rule, bit) for rule, bit in due if isinstance(rule, RankRule)]
         self._field_rules = [(rule, bit) for rule, bit in due if isinstance(rule, FieldRule)]
-        self._dated_rules = [(rule, bits[rule.info.code]) for rule in dated]
-        self._shown = union(rule.reads for rule, _ in self._field_rules) | union(rule.reads for rule in dated)
-        self._outcome_mask = self._shown | self._pipeline
+        self._dated_rules = [(rule, bits[rule.info.code]) for rule in dated if rule.due(index, won=won)]
+        looking: list[FieldRule | DatedRule] = [rule for rule, _ in self._field_rules]
+        looking += [rule for rule, _ in self._dated_rules]
+        self._pipeline = pipeline_outcomes(process)
+        self._shown = union(rule.reads for rule in looking)
+        self.form_mask = union(rule.asks for rule in looking) | RANKED
+        self.asks_overdue = self.form_mask & OVERDUE != 0
+        about_outcomes = self._shown | self._pipeline
         evidence = [(rule, bit) for rule, bit in due if isinstance(rule, EvidenceRule)]
-        panels = [RulePanel(rule, bit, self._narrow, self._index, won=self._won) for rule, bit in evidence]
-        about_outcomes = [panel for panel in panels if not panel.mask & ~self._outcome_mask]
-        self._outcome_rules = GroupPanel(about_outcomes, self._narrow)
-        self._facts = GroupPanel([one for one in panels if one not in about_outcomes], self._wide)
-        self.mask = self._outcome_mask | self._facts.mask
-        return self
+        panels = [RulePanel(rule, bit, narrow, index, won=won, width=self._width) for rule, bit in evidence]
+        others = [panel for panel in panels if panel.whole & ~about_outcomes]
+        self._outcome_rules = GroupPanel([one for one in panels if one not in others], self._width, narrow)
+        groups = _grouped(others, self._width, narrow)
+        self._checkpoints = [(panel, panel.mask, panel.whole) for panel in groups]
+        self._outcome_mask = about_outcomes | about_outcomes << self._width
+        self.mask = about_outcomes | union(panel.whole for panel in groups)
+        self._shared: dict[Hashable, dict[Any, Any]] = narrow.table()
+        self._views: dict[tuple[int, int, int, int, bool, bool], Views] = narrow.table()
+        self._outcomes: dict[int, OutcomesSaid] = narrow.table()
+        self.settled: dict[Key, Verdict] = wide.table()
 
-    def rule(self, key: Key) -> Ruling:
-        """What the rules say of a state, of whose evidence nothing but the bits of `mask` may be given."""
-        # This runs for every state not remembered as a whole, a fifth of a pipeline, hence the look-ups in line.
-        met, not_met, probability, field_key = key[0], key[1], key[2], key[3:]
-        panel, mask = self._facts, self._outcome_mask
-        evidence = (met & panel.mask, not_met & panel.mask)
-        facts = panel.table.get(evidence) or panel.learn(*evidence)
-        evidence = (met & mask, not_met & mask)
-        outcomes = self._outcomes.get(evidence) or self._work_out(*evidence)
-        fields = outcomes.by_fields.get(field_key) or self._ask_fields(outcomes, field_key)
-        rank_key = (probability, fields.status_known, fields.otherwise)
-        ranked = outcomes.by_rank.get(rank_key) or self._ask_ranks(outcomes, rank_key)
-        findings = facts.findings + outcomes.findings + fields.findings + ranked.findings
+    def judge(self, key: Key, opportunity: Opportunity, trail: Trail | None) -> Verdict:
+        """Judge a record whose state is not remembered as a whole.
+
+        Args:
+            key: Its state, of which nothing but the bits of the masks may be given.
+            opportunity: The record, its evidence as of the day of the run; asked for what the state leaves open.
+            trail: Its observed history, where there is one.
+        """
+        # This runs for a sixth of a pipeline, so it looks answers up in line and calls only for those not known.
+        state, form = key[0] | key[1] << self._width, key[3]
+        part = state & self._outcome_mask
+        outcomes = self._outcomes.get(part) or self._work_out(part)
+        views = outcomes.views
+        fields = views.by_form.get(form if len(key) == _PATHLESS else key[3:]) or self._ask_fields(views, *key[3:])
+        rank_key = (key[2], form & RANKED)
+        ranked = views.by_rank.get(rank_key) or self._ask_ranks(views, *rank_key)
+        findings = outcomes.findings + ranked.findings + fields.findings
+        unknown = outcomes.unknown | ranked.unknown | fields.unknown
+        for panel, mask, whole in self._checkpoints:
+            part = state & mask
+            if part != whole:
+                said = panel.table.get(part) or panel.learn(part)
+                findings += said.findings
+                unknown |= said.unknown
+        rank = ranked.rank
+        for rule, bit in fields.open:
+            answer = rule.check(opportunity, rank, trail)
+            if answer is UNKNOWN:
+                unknown |= bit
+            elif type(answer) is Finding:
+                findings += (answer,)
         if len(findings) > 1:
             findings = tuple(sorted(findings, key=BY_RULE))
-        unknown = facts.unknown | outcomes.unknown | fields.unknown | ranked.unknown
-        return Ruling(findings, unknown, fields.due, fields.open, ranked.rank)
+        verdict = Verdict(self._names, findings, fields.due, unknown, rank.proven, rank.possible)
+        return verdict if fields.open else self._wide.keep(self.settled, key, verdict)
 
-    def _work_out(self, met: int, not_met: int) -> OutcomesSaid:
-        index, outcomes = self._index, self._pipeline
+    def _work_out(self, state: int) -> OutcomesSaid:
+        part = state & self._outcome_rules.mask
+        said = self._outcome_rules.table.get(part) or self._outcome_rules.learn(part)
+        met, not_met = state & ~(-1 << self._width), state >> self._width
         proven, possible = ranks(self._process, met, not_met)
+        shown, claimed, denied = self._shown, met & self._pipeline != 0, not_met & self._pipeline != 0
+        key = (proven, possible, met & shown, not_met & shown, claimed, denied)
+        views = self._views.get(key) or self._narrow.keep(self._views, key, self._view(*key))
+        return self._narrow.keep(self._outcomes, state, OutcomesSaid(said.findings, said.unknown, views))
+
+    def _view(self, proven: int, possible: int, met: int, not_met: int, claimed: bool, denied: bool) -> Views:
+        lag = MET if proven > self._index else UNKNOWN if possible > self._index else NOT_MET
         reach = Reach(
-            index=index,
+            index=self._index,
             won=self._won,
             proven=proven,
             possible=possible,
-            lag=MET if proven > index else UNKNOWN if possible > index else NOT_MET,
-            outcome_met=met & outcomes != 0,
-            outcome_denied=not_met & outcomes != 0,
-            met=met & self._shown,
-            not_met=not_met & self._shown,
+            lag=lag,
+            outcome_met=claimed,
+            outcome_denied=denied,
+            met=met,
+            not_met=not_met,
         )
-        rules = self._outcome_rules
-        said = rules.learn(met & rules.mask, not_met & rules.mask)
-        by_rank = self._table((proven, possible))
-        by_fields = self._table((reach.met, reach.not_met, reach.lag, reach.outcome_met, reach.outcome_denied))
-        known = OutcomesSaid(said.findings, said.unknown, reach, by_rank, by_fields)
-        return self._narrow.keep(self._outcomes, (met, not_met), known)
+        return Views(reach, self._table((proven, possible)), self._table((met, not_met, lag, claimed, denied)))
 
     def _table(self, key: Hashable) -> dict[Any, Any]:
-        """One table for all states of the outcomes that come to the same in what its rules see."""
+        """One table for all views that are the same to its rules."""
         known = self._shared.get(key)
         return self._narrow.keep(self._shared, key, {}) if known is None else known
 
-    def _ask_ranks(self, outcomes: OutcomesSaid, key: RankKey) -> RankSaid:
-        rank = rank_of(outcomes.reach, key)
+    def _ask_ranks(self, views: Views, probability: Number, form: int) -> RankSaid:
+        rank = rank_of(views.reach, probability, form)
         said = _said([(rule.check(rank), bit) for rule, bit in self._rank_rules])
-        return self._narrow.keep(outcomes.by_rank, key, RankSaid(said.findings, said.unknown, rank))
+        known = RankSaid(said.findings, said.unknown, rank)
+        return self._narrow.keep(views.by_rank, (probability, form), known)
 
-    def _ask_fields(self, outcomes: OutcomesSaid, key: FieldKey) -> FieldsSaid:
-        fields = fields_of(outcomes.reach, key)
+    def _ask_fields(self, views: Views, form: int, path: Path | None = None) -> FieldsSaid:
+        fields = fields_of(views.reach, form, path)
         answers: list[tuple[Finding | Fact, int]] = [(rule.check(fields), bit) for rule, bit in self._field_rules]
         due, left = self._due, []
         for rule, bit in self._dated_rules:
-            if not rule.due(fields):
+            if not rule.applies(fields):
                 continue
             due |= bit
             settled = rule.settle(fields)
@@ -301,21 +341,36 @@ class Column:
             else:
                 answers.append((settled, bit))
         said = _said(answers)
-        known = FieldsSaid(said.findings, said.unknown, due, tuple(left), status_known(key), without_probability(key))
-        return self._narrow.keep(outcomes.by_fields, key, known)
+        known = FieldsSaid(said.findings, said.unknown, due, tuple(left))
+        return self._narrow.keep(views.by_form, form if path is None else (form, path), known)
+
+
+def _grouped(panels: Iterable[RulePanel], width: int, recall: Recall) -> list[GroupPanel]:
+    """Groups of rules, each beside those it shares most facts with, that look at a few facts together."""
+    groups: list[list[RulePanel]] = []
+    for panel in panels:
+        masks = [union(one.whole for one in group) for group in groups]
+        new = [(panel.whole & ~mask).bit_count() for mask in masks]
+        fits = [place for place, mask in enumerate(masks) if mask.bit_count() + new[place] <= _GROUPED]
+        if fits:
+            groups[min(fits, key=new.__getitem__)].append(panel)
+        else:
+            groups.append([panel])
+    return [GroupPanel(group, width, recall) for group in groups]
 
 
 def ranks(process: Process, met: int, not_met: int) -> tuple[int, int]:
     """The proven and the possible column: how far every outcome is met, and how far none is known not to be."""
-    facts = Facts(index=0, won=False, met=met, not_met=not_met)
-    proven = possible = process.first_index
-    for column in range(process.first_index, len(process.stages) - 1):
-        state = outcome_state(process, facts, column)
-        if proven == column and state is MET:
-            proven = column + 1
-        if possible == column and state is not NOT_MET:
-            possible = column + 1
-    return proven, possible
+    proven, last = None, len(process.stages) - 1
+    for column in range(process.first_index, last):
+        mask = process.outcome_mask(column)
+        if met & mask or not mask:  # a column without an outcome has nothing to prove
+            continue
+        if proven is None:
+            proven = column
+        if not_met & mask == mask:
+            return proven, column
+    return last if proven is None else proven, last
 
 
 def union(masks: Iterable[int]) -> int:

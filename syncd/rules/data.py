@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.facts import Fact
+from syncd.form import UNREADABLE
 from syncd.model import Finding, Opportunity
 from syncd.rules.base import MET, Bench, DatedRule, Fields, Rank, RuleInfo, Trail
 
@@ -30,8 +31,9 @@ class UnreadableValue(DatedRule):
 
     bench: Bench
     info: RuleInfo = DAT001
+    asks: int = UNREADABLE
 
-    def due(self, fields: Fields) -> bool:  # noqa: ARG002 - due for every judged record
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every judged record
         """Always."""
         return True
 

@@ -134,15 +134,17 @@ class FactRule(EvidenceRule):
     row: FactRow
     bench: Bench
     sinces: tuple[int, ...] = field(init=False)
+    bits: tuple[tuple[str, int], ...] = field(init=False)
     info: RuleInfo = field(init=False)
     reads: int = field(init=False)
 
     def __post_init__(self) -> None:
         process = self.bench.process
-        ids = {one for part in self.row.parts for one in part.need.ids()}
+        ids = dict.fromkeys(one for part in self.row.parts for one in part.need.ids())
         object.__setattr__(self, "sinces", tuple(process.stage_index[part.since] for part in self.row.parts))
+        object.__setattr__(self, "bits", tuple((one, process.evidence_index[one]) for one in ids))
         object.__setattr__(self, "info", self.row.info)
-        object.__setattr__(self, "reads", sum(1 << process.evidence_index[one] for one in ids))
+        object.__setattr__(self, "reads", sum(1 << bit for _, bit in self.bits))
 
     @classmethod
     def fits(cls, row: FactRow, process: Process) -> bool:
@@ -157,8 +159,7 @@ class FactRule(EvidenceRule):
     def check(self, facts: Facts) -> Finding | Fact:
         """All parts that are due by now, by Kleene's *and*."""
         due = [part for part, since in zip(self.row.parts, self.sinces, strict=True) if facts.index >= since]
-        index_of = self.bench.process.evidence_index
-        seen = {one: facts.fact(index_of[one]) for part in due for one in part.need.ids()}
+        seen = {one: facts.fact(bit) for one, bit in self.bits}
         states = [part.need.state(seen) for part in due]
         state = all_of(states)
         if state is not NOT_MET:

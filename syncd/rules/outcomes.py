@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from syncd.facts import Fact
+from syncd.form import ANSWER, BARE, CLOSED, DATED, DISORDERLY, QUALIFIED, UNTOLD
 from syncd.model import Finding, Opportunity, Severity
 from syncd.process import Process, Stage
 from syncd.rules.base import (
@@ -125,6 +126,7 @@ class LeadOutcomeMissing(FieldRule):
     info: RuleInfo
     bench: Bench
     stage: Stage
+    asks: int = ANSWER << QUALIFIED
     reads: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +153,7 @@ class ReviewMissing(FieldRule):
     info: RuleInfo
     bench: Bench
     stage: Stage
+    asks: int = ANSWER << CLOSED
     reads: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,6 +192,7 @@ class OutcomeNotVerifiable(FieldRule):
 
     bench: Bench
     info: RuleInfo = OUT010
+    asks: int = UNTOLD | BARE
 
     def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every judged record
         """Always."""
@@ -216,6 +220,7 @@ class OutcomeDatesImpossible(DatedRule):
 
     bench: Bench
     info: RuleInfo = OUT011
+    asks: int = DATED | DISORDERLY
     groups: tuple[tuple[int, ...], ...] = field(init=False)
     order: tuple[int, ...] = field(init=False)
     mask: int = field(init=False)
@@ -227,7 +232,7 @@ class OutcomeDatesImpossible(DatedRule):
         object.__setattr__(self, "order", tuple(bit for bits in groups for bit in bits))
         object.__setattr__(self, "mask", pipeline_outcomes(self.bench.process))
 
-    def due(self, fields: Fields) -> bool:  # noqa: ARG002 - due for every judged record
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every judged record
         """Always."""
         return True
 
@@ -242,12 +247,10 @@ class OutcomeDatesImpossible(DatedRule):
     def check(self, opportunity: Opportunity, rank: Rank, trail: Trail | None) -> Finding | Fact:  # noqa: ARG002
         """The future first, then every column against the ones before it."""
         dates = opportunity.dates
-        days = [dates[bit] for bit in self.order if bit in dates]
-        if not days:
+        dated = [bit for bit in self.order if bit in dates]
+        if not dated:
             return _undated(met=bool(opportunity.met & self.mask), denied=bool(opportunity.not_met & self.mask))
-        if days == sorted(days) and days[-1] <= self.bench.today:
-            return MET
-        if future := [bit for bit in self.order if bit in dates and dates[bit] > self.bench.today]:
+        if future := [bit for bit in dated if dates[bit] > self.bench.today]:
             said = f"dated after {self.bench.today.isoformat()}"
             return self._finding(opportunity, future, said, severity="error")
         return self._disorder(opportunity) or MET

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncd.facts import Fact
+from syncd.form import ANSWER, OWNER
 from syncd.model import Finding
 from syncd.process import Process
 from syncd.rules.base import NOT_MET, Bench, FieldRule, Fields, RuleInfo
@@ -48,6 +49,7 @@ class NoOwner(FieldRule):
 
     bench: Bench
     info: RuleInfo = OWN001
+    asks: int = ANSWER << OWNER
 
     @classmethod
     def fits(cls, process: Process) -> bool:

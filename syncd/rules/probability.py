@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from syncd.facts import Fact
-from syncd.model import Edit, Finding, Fix
+from syncd.form import ANSWER, FORECAST
+from syncd.model import Edit, Finding, Fix, Opportunity
 from syncd.rules.base import MET, NOT_MET, UNKNOWN, Bench, FieldRule, Fields, Rank, RankRule, RuleInfo
 from syncd.rules.fixes import (
     PROBABILITY_BLANK,
@@ -24,6 +27,8 @@ _FIX: Final = (
     "one *unknown* the probability becomes the recorded stage's; with more proven than recorded the record "
     "advances one stage."
 )
+
+_NO_NUMBER: Final = "cannot be read as a number"
 
 PRB001: Final = RuleInfo(
     code="PRB001",
@@ -104,7 +109,7 @@ class ProbabilityFault(RankRule):
             return MET
         stage = self.bench.process.stages[rank.index]
         actual = "unreadable" if rank.probability_state == PROBABILITY_UNREADABLE else rank.probability
-        found = {PROBABILITY_BLANK: "is empty", PROBABILITY_UNREADABLE: "cannot be read as a number"}
+        found = {PROBABILITY_BLANK: "is empty", PROBABILITY_UNREADABLE: _NO_NUMBER}
         said = found.get(rank.probability_state, f"is {rank.probability}")
         return self.bench.finding(
             self.info,
@@ -158,6 +163,7 @@ class ForecastInNa(FieldRule):
 
     bench: Bench
     info: RuleInfo = PRB005
+    asks: int = ANSWER << FORECAST
 
     def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - won or open
         """In the columns without a figure."""
@@ -176,6 +182,22 @@ class ForecastInNa(FieldRule):
             expected=False,
             fix=Fix("unsafe", {"forecast": Edit(before=True, after=False)}),
         )
+
+
+def with_its_text(findings: tuple[Finding, ...], opportunity: Opportunity) -> tuple[Finding, ...]:
+    """The findings of a record with the text of a probability that cannot be read, where PRB002 speaks of one.
+
+    The rule itself sees no texts: what it says of a state is said of every record in that state.
+    """
+    text = next((text for name, text in opportunity.unreadable if name == "probability"), None)
+    if text is None:
+        return findings
+    return tuple(
+        msgspec.structs.replace(one, actual=text, message=one.message.replace(_NO_NUMBER, f"{text!r} {_NO_NUMBER}", 1))
+        if one.rule == PRB002.code
+        else one
+        for one in findings
+    )
 
 
 def rules(bench: Bench) -> tuple[ProbabilityFault | ProbabilityInNa | ForecastInNa, ...]:

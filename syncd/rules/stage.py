@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from syncd.facts import Fact
+from syncd.form import DATED, DISORDERLY
 from syncd.model import Finding, Opportunity
 from syncd.rules.base import (
     MET,
@@ -121,13 +122,24 @@ def unrecognised_stage(bench: Bench, opportunity: Opportunity) -> Finding:
     return bench.finding(STG001, message=said, field="stage", actual=label, expected=expected)
 
 
-def lost_record(bench: Bench, index: int) -> Finding | Fact:
-    """STG004 for a lost record of a column, the only rule that judges one."""
-    if index < bench.process.won_index:
-        return MET
-    stage = bench.process.stages[index]
-    message = f"lost, but recorded at {stage.name}, where the documents are signed"
-    return bench.finding(STG004, message=message, field="status", actual="lost")
+@dataclass(frozen=True)
+class LostAgainstStage(RankRule):
+    """STG004 for lost records, the only rule that judges one."""
+
+    bench: Bench
+    info: RuleInfo = STG004
+
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every lost record
+        """Always."""
+        return True
+
+    def check(self, rank: Rank) -> Finding | Fact:
+        """What is signed is not lost."""
+        if rank.index < self.bench.process.won_index:
+            return MET
+        stage = self.bench.process.stages[rank.index]
+        message = f"lost, but recorded at {stage.name}, where the documents are signed"
+        return self.bench.finding(self.info, message=message, field="status", actual="lost")
 
 
 @dataclass(frozen=True)
@@ -192,6 +204,7 @@ class StageBehindEvidence(DatedRule):
 
     bench: Bench
     info: RuleInfo = STG005
+    asks: int = DATED | DISORDERLY
     grace_days: int = field(init=False)
     outcomes: tuple[tuple[int, ...], ...] = field(init=False)
 
@@ -201,9 +214,9 @@ class StageBehindEvidence(DatedRule):
         object.__setattr__(self, "grace_days", grace_days)
         object.__setattr__(self, "outcomes", tuple(outcome_bits(bench.process, one) for one in bench.process.stages))
 
-    def due(self, fields: Fields) -> bool:
+    def due(self, index: int, *, won: bool) -> bool:
         """Open records in the pipeline."""
-        return not fields.won and self.bench.process.in_pipeline(fields.index)
+        return not won and self.bench.process.in_pipeline(index)
 
     def settle(self, fields: Fields) -> Fact | None:
         """Only a record of which more is proven than recorded can lag; an undated outcome is never past its grace."""
@@ -214,10 +227,12 @@ class StageBehindEvidence(DatedRule):
     def check(self, opportunity: Opportunity, rank: Rank, trail: Trail | None) -> Finding | Fact:  # noqa: ARG002
         """More is proven than recorded: has the grace passed?"""
         process, dates = self.bench.process, opportunity.dates
-        days = [dates[bit] for bit in self.outcomes[rank.index] if bit in dates and opportunity.met >> bit & 1]
-        if not days:
+        day = None  # of several facts, the earliest that is met (settled reading 3)
+        for bit in self.outcomes[rank.index]:
+            if bit in dates and opportunity.met >> bit & 1 and (day is None or dates[bit] < day):
+                day = dates[bit]
+        if day is None:
             return UNKNOWN
-        day = min(days)  # of several facts, the earliest that is met (settled reading 3)
         if (self.bench.today - day).days <= self.grace_days:
             return MET
         stage, proven = process.stages[rank.index], process.stages[rank.proven]
@@ -241,7 +256,7 @@ class FirstStage(DatedRule):
     bench: Bench
     info: RuleInfo = STG002
 
-    def due(self, fields: Fields) -> bool:  # noqa: ARG002 - due for every judged record
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every judged record
         """Always."""
         return True
 
@@ -270,7 +285,7 @@ class SkippedStage(DatedRule):
     bench: Bench
     info: RuleInfo = STG003
 
-    def due(self, fields: Fields) -> bool:  # noqa: ARG002 - due for every judged record
+    def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - due for every judged record
         """Always."""
         return True
 

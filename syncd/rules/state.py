@@ -13,34 +13,44 @@ from typing import Final
 import msgspec
 
 from syncd.facts import Fact
-from syncd.model import FIELD_BIT
-from syncd.rules.base import MET, NOT_MET, UNKNOWN, Fields, Rank
+from syncd.form import (
+    BARE_SHIFT,
+    CLOSED,
+    DATED,
+    DECISION,
+    DISORDERLY,
+    FORECAST,
+    OVERDUE,
+    OWNER,
+    QUALIFIED,
+    STATUS_UNKNOWN,
+    UNREADABLE,
+    UNTOLD,
+    fact_of,
+)
+from syncd.form import PROBABILITY_MISSING as WITHOUT_PROBABILITY
+from syncd.form import PROBABILITY_UNREADABLE as PROBABILITY_IN_DOUBT
+from syncd.rules.base import DOUBTFUL, ORDERLY, UNDATED, Fields, Rank
 from syncd.rules.fixes import PROBABILITY_BLANK, PROBABILITY_KNOWN, PROBABILITY_MISSING, PROBABILITY_UNREADABLE
 
-FieldKey = tuple[
-    int, tuple[str, ...], bool | None, bool | None, str | None, bool, bool | None, int, int, str,
-    tuple[bool, tuple[str, ...]] | None,
-]  # fmt: skip
-"""Of a record: bits of the missing fields, names of the unreadable ones, closed, forecast, source type, whether it has
-no owner, whether its decision day has passed (None without one), `Opportunity.bare` and `untold` as far as they leave
-an outcome unproven, timing, and its path beside whether that begins with the record (None when that says nothing)."""
+Number = int | float | None
+"""A probability."""
 
-Key = tuple[
-    int, int, int | float | None,
-    int, tuple[str, ...], bool | None, bool | None, str | None, bool, bool | None, int, int, str,
-    tuple[bool, tuple[str, ...]] | None,
-]  # fmt: skip
-"""Of a record: the evidence that is met and not met, the probability, and then as in `FieldKey`."""
+Path = tuple[bool, tuple[str, ...]]
+"""The stages a record was seen in, oldest first, and before them whether that begins with the record."""
 
-RankKey = tuple[int | float | None, bool, str]
-"""Of a record: probability, whether its status is known, and the probability's state where it is None."""
+FormKey = int | tuple[int, Path]
+"""Of a record: form, and its path unless that says nothing."""
 
-_QUALIFIED: Final = frozenset({"mqp", "sqp", "mqp/sqp", "marketing qualified prospect", "sales qualified prospect"})
-"""Source types that say the prospect was qualified; the chart's two abbreviations, and what they stand for."""
+Key = tuple[int, int, Number, int] | tuple[int, int, Number, int, Path]
+"""Of a record: the evidence that is met and not met, the probability, the form, and the path unless it says nothing."""
+
+RANKED: Final = STATUS_UNKNOWN | WITHOUT_PROBABILITY | PROBABILITY_IN_DOUBT
+"""What of a form shows in a `Rank`."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the outcomes of a record come to in its column.
+    """What the outcomes of a record come to in its column; all that rules but those of evidence see of them.
 
     Attributes:
         index, won: The column, and whether the record is won.
@@ -60,26 +70,27 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     not_met: int
 
 
-def rank_of(reach: Reach, key: RankKey) -> Rank:
-    """What rank rules see."""
-    probability, status_known, otherwise = key
-    if probability is not None and probability == probability // 1:
+def rank_of(reach: Reach, probability: Number, form: int) -> Rank:
+    """What rank rules see; of the form, no bits but `RANKED` tell."""
+    state = PROBABILITY_KNOWN
+    if probability is None:
+        missing = PROBABILITY_MISSING if form & WITHOUT_PROBABILITY else PROBABILITY_BLANK
+        state = PROBABILITY_UNREADABLE if form & PROBABILITY_IN_DOUBT else missing
+    elif probability == probability // 1:
         probability = int(probability)  # 40 and 40.0 are one key, so they must have one wording
     return Rank(
         index=reach.index,
         won=reach.won,
         proven=reach.proven,
         possible=reach.possible,
-        status_known=status_known,
+        status_known=not form & STATUS_UNKNOWN,
         probability=probability,
-        probability_state=otherwise if probability is None else PROBABILITY_KNOWN,
+        probability_state=state,
     )
 
 
-def fields_of(reach: Reach, key: FieldKey) -> Fields:
+def fields_of(reach: Reach, form: int, path: Path | None) -> Fields:
     """What field rules see, and dated rules first."""
-    _, unreadable, closed, forecast, source_type, ownerless, passed, bare, untold, timing, path = key
-    vague = _vague(key)
     return Fields(
         index=reach.index,
         won=reach.won,
@@ -88,49 +99,16 @@ def fields_of(reach: Reach, key: FieldKey) -> Fields:
         lag=reach.lag,
         outcome_met=reach.outcome_met,
         outcome_denied=reach.outcome_denied,
-        owner=UNKNOWN if vague & FIELD_BIT["owner"] else NOT_MET if ownerless else MET,
-        closed=_yes_no(closed, blank=UNKNOWN if vague & FIELD_BIT["closed"] else NOT_MET),
-        forecast=_yes_no(forecast, blank=UNKNOWN),
-        source_type=_source_type(source_type),
-        decision=MET if passed is not None else UNKNOWN if vague & FIELD_BIT["decision_due"] else NOT_MET,
-        overdue=passed is True,
-        bare=bare,
-        untold=untold != 0,
-        timing=timing,
+        owner=fact_of(form, OWNER),
+        closed=fact_of(form, CLOSED),
+        forecast=fact_of(form, FORECAST),
+        source_type=fact_of(form, QUALIFIED),
+        decision=fact_of(form, DECISION),
+        overdue=form & OVERDUE != 0,
+        bare=form >> BARE_SHIFT,
+        untold=form & UNTOLD != 0,
+        timing=DOUBTFUL if form & DISORDERLY else ORDERLY if form & DATED else UNDATED,
         path=path[1] if path else (),
         from_creation=path is not None and path[0],
-        readable=not unreadable,
+        readable=not form & UNREADABLE,
     )
-
-
-def status_known(key: FieldKey) -> bool:
-    """Whether the source has a status field and its word is a known one."""
-    return not _vague(key) & FIELD_BIT["status"]
-
-
-def without_probability(key: FieldKey) -> str:
-    """Why the record has no probability, should it have none."""
-    missing, unreadable = key[:2]
-    if "probability" in unreadable:
-        return PROBABILITY_UNREADABLE
-    return PROBABILITY_MISSING if missing & FIELD_BIT["probability"] else PROBABILITY_BLANK
-
-
-def _vague(key: FieldKey) -> int:
-    """The bits of the fields that are missing or unreadable; evidence ids have none."""
-    vague, unreadable = key[:2]
-    for name in unreadable:
-        vague |= FIELD_BIT.get(name, 0)
-    return vague
-
-
-def _yes_no(value: bool | None, *, blank: Fact) -> Fact:
-    if value is None:
-        return blank
-    return MET if value else NOT_MET
-
-
-def _source_type(text: str | None) -> Fact:
-    if text is None:
-        return UNKNOWN
-    return MET if text.strip().lower() in _QUALIFIED else NOT_MET

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
-from syncd.errors import ConfigError, Problem, StoreBusy, StoreFailed
+from syncd.errors import ConfigError, Problem, StoreBusy, StoreFailed, StoreUnreachable
 from syncd.store.schema import metadata
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration. A test compares it with the folder."""
 
 BUSY_SECONDS: Final = 10.0
@@ -35,6 +35,24 @@ _SQLITE_SETTINGS: Final = (
 )
 _WRITE_LOCK: Final = 0x73796E6364
 """PostgreSQL's advisory lock that lets one process write or migrate at a time; the letters of the name."""
+
+_HELD: Final = ("database is locked", "lock timeout")
+_UNREACHABLE: Final = ("could not connect", "Connection refused", "timeout expired", "could not translate host name")
+_REMEDIES: Final = (
+    (
+        ("is full", "disk I/O error", "No space left"),
+        "what earlier runs stored is intact; free some space or check the disk, then run again",
+    ),
+    (("not a database",), "name another file, or put a backup in its place"),
+    (("malformed",), "it is damaged; put a backup in its place, or name a new file: only the history is lost"),
+    (
+        ("readonly", "read-only", "ermission denied"),
+        "what earlier runs stored is intact; let the account that runs syncd write the file and its folder",
+    ),
+    (("unable to open",), "see that its folder exists and may be written"),
+    (("does not exist", "authentication failed", "no pg_hba.conf entry"), "check the URL, the account, the password"),
+)
+"""What helps, by the words the drivers use; they have no codes in common."""
 
 
 class Store:
@@ -73,7 +91,21 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database."""
+        if self.is_sqlite:
+            self._empty_log()
         self.engine.dispose()
+
+    def _empty_log(self) -> None:
+        """Give back the space of SQLite's log, which else keeps the size of the largest run while others read.
+
+        Only where that needs no waiting: the last to close the database does it anyway.
+        """
+        with (
+            contextlib.suppress(DBAPIError),
+            self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
 
 def open_store(url: str, *, password: str | None = None, busy_seconds: float = BUSY_SECONDS) -> Store:
@@ -117,6 +149,7 @@ def _engine(url: str, password: str | None, busy_seconds: float) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "handle_error", _stay_connected)
     else:
         event.listen(engine, "begin", _begin_postgresql)
     return engine
@@ -132,6 +165,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     if not _only_reads(connection):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _stay_connected(context: ExceptionContext) -> None:
+    """Let an interrupted transaction be undone as any other.
+
+    SQLAlchemy would drop the connection, as after Ctrl-C a server may be in the middle of an answer. SQLite has no
+    server; and a dropped connection holds the write lock for as long as anything, be it a traceback, holds its cursor.
+    """
+    if not isinstance(context.original_exception, Exception):
+        context.is_disconnect = False
 
 
 def _begin_postgresql(connection: Connection) -> None:
@@ -151,7 +194,8 @@ def _migrate(engine: Engine) -> None:
         return
     if found is not None and found > HEAD:
         raise StoreFailed(
-            f"the database was written by a newer version of syncd (schema {found}, this one knows {HEAD})"
+            f"it was written by a newer version of syncd (schema {found}, this one knows {HEAD})",
+            "update syncd, or name another database",
         )
     with engine.begin() as connection:
         # Another process may have been quicker.
@@ -175,9 +219,7 @@ def _create(connection: Connection) -> None:
 def _version(connection: Connection) -> str | None:
     if not sqlalchemy.inspect(connection).has_table("alembic_version"):
         if sqlalchemy.inspect(connection).has_table("snapshot"):
-            raise StoreFailed(
-                "the database holds a table `snapshot` that is not syncd's; give syncd a database of its own"
-            )
+            raise StoreFailed("it holds a table `snapshot` that is not syncd's", "give syncd a database of its own")
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if found is None else str(found)
@@ -188,15 +230,26 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into ours, at the one place where they are met."""
     try:
         yield
-    except OperationalError as error:
-        said = str(error.orig).splitlines()[0]
-        if any(
-            word in said for word in ("database is locked", "lock timeout", "could not connect", "Connection refused")
-        ):
-            raise StoreBusy(said) from error
-        raise StoreFailed(said) from error
     except DBAPIError as error:
-        raise StoreFailed(str(error.orig).splitlines()[0]) from error
+        said = _first_cause(error)
+        if isinstance(error, OperationalError) and _speaks_of(said, _UNREACHABLE):
+            raise StoreUnreachable(said) from error
+        if isinstance(error, OperationalError) and _speaks_of(said, _HELD):
+            raise StoreBusy(said) from error
+        raise StoreFailed(said, next((cure for words, cure in _REMEDIES if _speaks_of(said, words)), "")) from error
+
+
+def _first_cause(error: DBAPIError) -> str:
+    """What the driver said first: undoing a part of what a full disk had undone already fails once more."""
+    before = error.__context__
+    while before is not None:
+        error = before if isinstance(before, DBAPIError) else error
+        before = before.__context__
+    return (str(error.orig).splitlines() or [type(error.orig).__name__])[0]
+
+
+def _speaks_of(said: str, words: tuple[str, ...]) -> bool:
+    return any(word in said for word in words)
 
 
 __all__ = ["BUSY_SECONDS", "HEAD", "Store", "metadata", "open_store", "translated"]

@@ -66,10 +66,11 @@ def begin_run(connection: Connection, *, command: str, as_of: date, pinned: bool
 def last_finished(
     connection: Connection, *, on_or_before: date | None = None, before_seq: int | None = None
 ) -> RunRow | None:
-    """The newest finished run, optionally as of a day or before a run."""
+    """The newest finished run; before a run, or with the nearest day on or before one."""
     chosen = select(*_COLUMNS).where(run.c.state == "finished")
     if on_or_before is not None:
-        chosen = chosen.where(run.c.as_of <= on_or_before)
+        # A past day may be judged after a later one, which does not make it the nearer one.
+        chosen = chosen.where(run.c.as_of <= on_or_before).order_by(run.c.as_of.desc())
     if before_seq is not None:
         chosen = chosen.where(run.c.seq < before_seq)
     found = connection.execute(chosen.order_by(run.c.seq.desc()).limit(1)).one_or_none()

@@ -41,7 +41,13 @@ source: Final = Table(
     Column("records", BigInteger, nullable=False, default=0),
     Column("complete_run", Integer),
     Column("judged_run", Integer),
+    Column("watermark", Text),
+    Column("read_digest", String(64), nullable=False, default="", server_default=""),
+    Column("content", String(200), nullable=False, default="", server_default=""),
+    Column("swept_at", DateTime(timezone=True)),
 )
+"""`watermark`: the adapter's, after the last complete pull. `read_digest`: the mapping and the chart that made its
+snapshots what they are. `content` identifies them. `swept_at`: when it was last known which records are gone."""
 
 run: Final = Table(
     "run",
@@ -108,6 +114,15 @@ visit: Final = Table(
     Column("assessed", Date),
 )
 """Observed stays in stages, for records that were seen to appear or to move; `seq` is the run that first saw one."""
+
+move: Final = Table(
+    "move",
+    metadata,
+    Column("key", KEY, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("stage", Text, primary_key=True),
+)
+"""A record's coming into a stage, by the system's own history, for systems that keep one."""
 
 discrepancy: Final = Table(
     "discrepancy",

@@ -1,67 +1,38 @@
 """Snapshots: each opportunity as last read, what it held before, and the stages it was seen in.
 
 A pull writes through a `SnapshotWriter`, inside one transaction; an unchanged record costs a look-up and no write.
-Which of the records known before a pull has seen is kept as one bit a record, so that memory stays flat however large
-the source.
 
-Not for: deciding whether a pull was complete (`syncd.pull`).
+Not for: reading them back (`syncd.store.readback`), or deciding whether a pull was complete (`syncd.pull`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from syncd.form import VERSION
-from syncd.model import UNFORMED, Opportunity
+from syncd.model import Opportunity
 from syncd.process import Process
 from syncd.rules.assessment import ASSESSMENT
-from syncd.rules.base import Trail, Visit
+from syncd.rules.base import Trail
 from syncd.store.bulk import among, insert_rows, list_value
-from syncd.store.schema import KEY_BITS, layout, run, snapshot, snapshot_past, source, visit
-
-CHUNK: Final = 1_000
-"""Records read or written at a time."""
+from syncd.store.presence import Presence
+from syncd.store.readback import Stored, decode_snapshot, is_tracked, layout_id, visits_of
+from syncd.store.schema import KEY_BITS, run, snapshot, snapshot_past, visit
+from syncd.store.sources import SourceRow
 
 _NEW: Final = (
     "key", "source_id", "id", "content", "layout_id", "stage", "payload", "appeared", "first_run", "changed_run",
 )  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Opportunity).decode
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """What the store knows of a source before a pull.
-
-    Attributes:
-        records: Records present after the last complete pull.
-        complete_run: The last run that read it whole, None before the first.
-        judged_run: The last run that judged it, None before the first.
-    """
-
-    source_id: int
-    next_number: int
-    records: int
-    complete_run: int | None
-    judged_run: int | None
-
-
-class Stored(NamedTuple):
-    """A present record, as the judge needs it; `trail` is None where its history says nothing."""
-
-    key: int
-    opportunity: Opportunity
-    trail: Trail | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +64,13 @@ def is_storable(opportunity: Opportunity) -> bool:
     return True
 
 
-def source_row(connection: Connection, name: str) -> SourceRow:
-    """The source's row, made if it is new."""
-    columns = (source.c.source_id, source.c.next_number, source.c.records, source.c.complete_run, source.c.judged_run)
-    found = connection.execute(select(*columns).where(source.c.name == name)).one_or_none()
-    if found is None:
-        connection.execute(insert(source).values(name=name, next_number=0, records=0))
-        found = connection.execute(select(*columns).where(source.c.name == name)).one()
-    return SourceRow(*found)
-
-
-def layout_id(connection: Connection, process: Process) -> int:
-    """The number under which the store knows the process's evidence ids, and what a form means."""
-    names = "\n".join(process.evidence)
-    digest = sha256(f"{names}\nform {VERSION}".encode()).hexdigest()
-    found = connection.execute(select(layout.c.layout_id).where(layout.c.digest == digest)).scalar()
-    if found is None:
-        connection.execute(insert(layout).values(digest=digest, evidence=names))
-        found = connection.execute(select(layout.c.layout_id).where(layout.c.digest == digest)).scalar_one()
-    return int(found)
-
-
 class SnapshotWriter:
     """Writes the opportunities of one pull of one source.
 
     Attributes:
-        seen: Distinct records so far.
-        changed: Records that are new or differ from the last pull so far.
+        presence: Which records are there.
+        seen: Distinct records given so far.
+        written: Those among them that are new or differ from the last pull.
     """
 
     def __init__(self, connection: Connection, row: SourceRow, process: Process, *, seq: int, today: date) -> None:
@@ -132,7 +83,7 @@ class SnapshotWriter:
         self._appeared = row.complete_run is not None
         self._next = row.next_number
         self._base = row.source_id << KEY_BITS
-        self._marks = bytearray(row.next_number // 8 + 1)
+        self.presence = Presence(connection, row, seq=seq)
         columns = (
             snapshot.c.id, snapshot.c.key, snapshot.c.content, snapshot.c.gone_run, snapshot.c.stage,
             snapshot.c.appeared,
@@ -141,9 +92,10 @@ class SnapshotWriter:
         self._known = select(*columns).where(own, among(connection, snapshot.c.id, "ids"))
         self._blank_content = blake2b(digest_size=16, person=self._layout.to_bytes(4, "big"))
         self._digest = blake2b(digest_size=16)
-        self._tracked = _is_tracked(connection, row.source_id)
+        self._tracked = is_tracked(connection, row.source_id)
+        self._came = 0
         self.seen = 0
-        self.changed = 0
+        self.written = 0
 
     @property
     def content(self) -> str:
@@ -169,7 +121,7 @@ class SnapshotWriter:
             identity = opportunity.id
             if identity in fresh:
                 repeats.append(Repeat(position, content == fresh[identity][1]))
-            elif identity in known and self._is_seen(known[identity].key - self._base):
+            elif identity in known and self.presence.saw(known[identity].key):
                 repeats.append(Repeat(position, content == known[identity].content))
             else:
                 fresh[identity] = (payload, content, opportunity)
@@ -206,26 +158,28 @@ class SnapshotWriter:
         self._next += len(ids)
         self._digest.update(b"".join(contents))
         self.seen += len(ids)
-        self.changed += len(ids)
+        self.written += len(ids)
+        self._came += len(ids)
         return True
 
     def _look_up(self, opportunities: Sequence[Opportunity]) -> Sequence[Any]:
         ids = list_value(self._connection, [one.id for one in opportunities])
         return self._connection.execute(self._known, {"ids": ids}).all()
 
-    def finish(self) -> int:
-        """Mark the records this pull did not see as gone and keep the source's counters.
+    @property
+    def changed(self) -> int:
+        """Records that are new, differ from the last pull, or went, so far."""
+        return self.written + self.presence.went
 
-        Returns:
-            How many went.
-        """
-        gone = self._sweep()
-        self._connection.execute(
-            update(source)
-            .where(source.c.source_id == self._row.source_id)
-            .values(next_number=self._next, records=self.seen, complete_run=self._seq)
-        )
-        return gone
+    @property
+    def records(self) -> int:
+        """Records that are there by what is known so far."""
+        return self._row.records + self._came - self.presence.went
+
+    @property
+    def next_number(self) -> int:
+        """The number the next new record would get."""
+        return self._next
 
     def _write(self, fresh: dict[str, tuple[bytes, bytes, Opportunity]], known: dict[str, Any]) -> list[Stored]:
         new: list[tuple[Any, ...]] = []
@@ -251,9 +205,12 @@ class SnapshotWriter:
                     )
                     if opportunity.stage is not None and opportunity.stage != before.stage:
                         visits.append(self._visit(key, opportunity, moved=before.stage is not None))
-                self._mark(key - self._base)
+                self.presence.mark(key)
             stored.append(Stored(key, opportunity, None))
-        self.changed += len(new) + len(edited)
+        self.written += len(new) + len(edited)
+        self._came += len(new) + sum(
+            1 for identity in fresh if identity in known and known[identity].gone_run is not None
+        )
         if edited:
             self._edit(edited, visits)
         insert_rows(self._connection, snapshot, _NEW, new)
@@ -263,7 +220,7 @@ class SnapshotWriter:
         return self._with_trails(stored, known) if self._tracked else stored
 
     def _with_trails(self, stored: list[Stored], known: dict[str, Any]) -> list[Stored]:
-        visits = _visits(self._connection, visit.c.key.in_([one.key for one in stored]))
+        visits = visits_of(self._connection, visit.c.key.in_([one.key for one in stored]))
         return [
             one._replace(trail=Trail(tuple(visits[one.key]), self._has_appeared(known.get(one.opportunity.id))))
             if one.key in visits
@@ -309,7 +266,7 @@ class SnapshotWriter:
         made: list[dict[str, Any]] = []
         assessed: list[dict[str, Any]] = []
         for key in keys:
-            was = _decode(before[key].payload)
+            was = decode_snapshot(before[key].payload)
             day = was.dates.get(self._assessment) if self._assessment is not None else None
             if key in last:
                 assessed.append({"at": key, "of": last[key], "day": day})
@@ -325,100 +282,7 @@ class SnapshotWriter:
             this = (visit.c.key == bindparam("at")) & (visit.c.seq == bindparam("of"))
             self._connection.execute(update(visit).where(this).values(assessed=bindparam("day")), assessed)
 
-    def _sweep(self) -> int:
-        if self._row.next_number == 0:
-            return 0
-        low, high = self._base, self._base + self._row.next_number
-        present = select(snapshot.c.key).where(
-            snapshot.c.key >= low, snapshot.c.key < high, snapshot.c.gone_run.is_(None)
-        )
-        gone = [{"at": key} for (key,) in self._connection.execute(present) if not self._is_seen(key - low)]
-        if gone:
-            leave = update(snapshot).where(snapshot.c.key == bindparam("at")).values(gone_run=self._seq)
-            self._connection.execute(leave, gone)
-            self.changed += len(gone)
-        return len(gone)
-
-    def _mark(self, number: int) -> None:
-        if number < self._row.next_number:
-            self._marks[number >> 3] |= 1 << (number & 7)
-
-    def _is_seen(self, number: int) -> bool:
-        """Whether this pull has given the record; all that are numbered since it began it has."""
-        return number >= self._row.next_number or bool(self._marks[number >> 3] >> (number & 7) & 1)
-
-
-def read_snapshots(connection: Connection, row: SourceRow, process: Process) -> Iterator[list[Stored]]:
-    """Every present record of a source, in the order of keys, some at a time."""
-    low, high = row.source_id << KEY_BITS, (row.source_id + 1) << KEY_BITS
-    current = layout_id(connection, process)
-    tracked = _is_tracked(connection, row.source_id)
-    chosen = select(snapshot.c.key, snapshot.c.payload, snapshot.c.layout_id, snapshot.c.appeared).where(
-        snapshot.c.key > bindparam("after"), snapshot.c.key < high, snapshot.c.gone_run.is_(None)
-    )
-    chosen = chosen.order_by(snapshot.c.key).limit(CHUNK)
-    old_layouts: dict[int, tuple[str, ...]] = {}
-    after = low - 1
-    while rows := connection.execute(chosen, {"after": after}).all():
-        after = rows[-1][0]
-        trails = _visits(connection, visit.c.key.between(rows[0][0], after)) if tracked else {}
-        stored: list[Stored] = []
-        for key, payload, laid, appeared in rows:
-            opportunity = _decode(payload)
-            if laid != current:
-                if laid not in old_layouts:
-                    old_layouts[laid] = _layout_names(connection, laid)
-                opportunity = _relaid(opportunity, old_layouts[laid], process)
-            visits = trails.get(key)
-            stored.append(Stored(key, opportunity, Trail(tuple(visits), bool(appeared)) if visits else None))
-        yield stored
-
-
-def _is_tracked(connection: Connection, source_id: int) -> bool:
-    """Whether any record of the source has a history."""
-    low, high = source_id << KEY_BITS, (source_id + 1) << KEY_BITS
-    found = select(visit.c.key).where(visit.c.key >= low, visit.c.key < high).limit(1)
-    return connection.execute(found).first() is not None
-
-
-def _visits(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Visit]]:
-    """The stays of some records, by key, oldest first."""
-    columns = (visit.c.key, visit.c.stage, visit.c.seen, visit.c.entered, visit.c.assessed)
-    stays: dict[int, list[Visit]] = {}
-    for key, *stay in connection.execute(select(*columns).where(which).order_by(visit.c.key, visit.c.seq)):
-        stays.setdefault(key, []).append(Visit(*stay))
-    return stays
-
 
 def _days(connection: Connection, seqs: set[int]) -> dict[int, date]:
     found = connection.execute(select(run.c.seq, run.c.as_of).where(run.c.seq.in_(seqs)))
     return dict(found.all())
-
-
-def _layout_names(connection: Connection, number: int) -> tuple[str, ...]:
-    names = connection.execute(select(layout.c.evidence).where(layout.c.layout_id == number)).scalar_one()
-    return tuple(names.split("\n"))
-
-
-def _relaid(opportunity: Opportunity, names: tuple[str, ...], process: Process) -> Opportunity:
-    """A snapshot in the bits of today's chart; evidence the chart no longer has is left out."""
-    moved = {old: process.evidence_index[name] for old, name in enumerate(names) if name in process.evidence_index}
-
-    def bits(mask: int) -> int:
-        return sum(1 << new for old, new in moved.items() if mask >> old & 1)
-
-    def table(values: dict[int, Any]) -> dict[int, Any]:
-        return {moved[old]: value for old, value in values.items() if old in moved}
-
-    return msgspec.structs.replace(
-        opportunity,
-        met=bits(opportunity.met),
-        not_met=bits(opportunity.not_met),
-        bare=bits(opportunity.bare),
-        untold=bits(opportunity.untold),
-        dates=table(opportunity.dates),
-        by=table(opportunity.by),
-        ref=table(opportunity.ref),
-        form=UNFORMED,
-        latest=None,
-    )

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.file import FileAdapter
-from syncd.adapter import MISSING, SourceContext
+from syncd.adapter import MISSING, Percent, SourceContext
 from syncd.errors import ConfigError, SourceIncomplete, SourceUnavailable
 
 AT = datetime(2026, 3, 1, 9)  # noqa: DTZ001 - a sheet knows no time zones
@@ -306,6 +306,51 @@ class TestDelimited:
         assert rows(pages) == [["1", "a"], ["3", "c"]]
         assert broken(pages) == [("line 3", "2")]
 
+    @pytest.mark.parametrize(
+        "filling",
+        [b"x", b'He said ""no"", twice, and there was nothing to be done about it. ', "日本".encode()],
+        ids=["x", "prose", "wide"],
+    )
+    @pytest.mark.parametrize("megabytes", [15, 17, 20, 60])
+    def test_a_line_too_long_to_be_held_breaks_its_row_alone(self, tmp_path, filling, megabytes):
+        """The line is not kept in memory, only what is needed to find its end, and its id."""
+        cell = filling * ((megabytes << 20) // len(filling))
+        path = tmp_path / "deals.csv"
+        path.write_bytes(b'id,name,x\n1,a,\n2,"' + cell + b'",c\n3,"c\nd",\n')
+        pages = pull(tmp_path, "deals.csv")
+
+        assert rows(pages) == [["1", "a", ""], ["3", "c\nd", ""]]
+        assert broken(pages) == [("line 3", "2")]
+        assert places(pages) == [2, 4]
+
+    def test_a_line_without_end_is_read_in_flat_memory(self, tmp_path):
+        """However long it is: what cannot be told apart is dropped while it is read."""
+        path = tmp_path / "deals.csv"
+        with path.open("wb") as file:
+            file.write(b"name,id\n")
+            for _ in range(100):
+                file.write(b"x" * (1 << 20))
+            file.write(b",2\na,3\n")
+        tracemalloc.start()
+        pages = pull(tmp_path, "deals.csv")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert rows(pages) == [["a", "3"]]
+        assert broken(pages) == [("line 2", "")]
+        assert "longer than 16,777,216 characters" in reasons(pages)
+        assert peak < 100 << 20
+
+    def test_a_line_of_nothing_but_signs_is_given_up(self, tmp_path):
+        """Where nothing can be dropped memory has an end, and the source is incomplete."""
+        with pytest.raises(SourceIncomplete, match=r"line 2 of deals\.csv is far longer than"):
+            pull_bytes(tmp_path, b"id,name\n1," + b'"' * (18 << 20) + b"\n")
+
+    def test_a_header_too_long_to_be_held_is_refused(self, tmp_path):
+        """Of its names only a part would be left."""
+        with pytest.raises(ConfigError, match="header cannot be used: its line is longer"):
+            pull_bytes(tmp_path, b"id," + b"x" * (18 << 20) + b"\n1,a\n")
+
     def test_a_cell_at_the_limit_is_whole(self, tmp_path):
         """The limit itself is allowed; one character more is not."""
         pages = pull_bytes(tmp_path, b"id,name\n1,%b\n2,%b\n" % (b"x" * (1 << 20), b"x" * ((1 << 20) + 1)))
@@ -479,20 +524,20 @@ class TestJsonLines:
         ("line", "reason"),
         [
             (b"{nonsense", "not valid JSON"),
-            (b'{"id":NaN}', "not valid JSON"),
+            (b'{"id":NaN', "not valid JSON"),
+            (b'{"id":NaN} {}', "not valid JSON"),
             (b"[1]", "not a JSON object"),
             (b"17", "not a JSON object"),
             (b"{}", "without fields"),
             (b'{"id":"2","a":"\xff"}', "not valid"),
             (b'{"id":"2","a":"\\u0000"}', "NUL"),
-            (b'{"id":"2","a":"\\ud800"}', "not valid JSON"),
+            (b'{"id":"2","a":"\\ud800"}', "not valid UTF-8"),
             (b'{"id":"2","a":"' + b"x" * 101 + b'"}', "more than 100 characters"),
             (b'{"id":"2","a":[{"b":"' + b"x" * 101 + b'"}]}', "more than 100 characters"),
             (b'{"id":"2","a":{"b":1},"a.b":2}', "same name"),
             (b'{"a":' * 40 + b"1" + b"}" * 40, "nested"),
             (b'{"a":' * 5000 + b"1" + b"}" * 5000, "not valid JSON"),
-            (b'{"a":1' + b"0" * 5000 + b"}", "not valid JSON"),
-            (b'{"a":1e99999999999999999999}', "not valid JSON"),
+            (b'{"a":1' + b"0" * 5000 + b"}", "more than 100 characters"),
         ],
     )
     def test_a_broken_line_does_not_stop_the_rest(self, tmp_path, line, reason):
@@ -528,6 +573,26 @@ class TestJsonLines:
 
         with pytest.raises(SourceIncomplete, match="different fields"):
             pull_bytes(tmp_path, content, "deals.jsonl")
+
+    @pytest.mark.parametrize(
+        ("number", "shown"),
+        [(b"1" + b"0" * 5000, "1" + "0" * 5000), (b"1e" + b"9" * 30, "1e" + "9" * 30), (b"NaN", "NaN")],
+    )
+    def test_a_number_beyond_all_bounds_stays_text(self, tmp_path, number, shown):
+        """As in a document: it costs its own field and not the record, and other numbers beside it stay numbers."""
+        pages = pull_bytes(tmp_path, b'{"id":1,"n":' + number + b',"m":1.5}\n{"id":2}\n', "deals.jsonl")
+
+        assert rows(pages) == [[1, shown, Decimal("1.5")], [2, MISSING, MISSING]]
+
+    def test_a_line_too_long_to_be_held_is_refused_alone(self, tmp_path):
+        """It is broken wherever it ends; without an end it may have been cut."""
+        long = b'{"id":"2","a":"' + b"x" * (18 << 20) + b'"}'
+        pages = pull_bytes(tmp_path, b'{"id":"1"}\n' + long + b'\n{"id":"3"}\n', "deals.jsonl")
+
+        assert records(pages) == [{"id": "1"}, {"id": "3"}]
+        assert broken(pages) == [("line 2", "")]
+        with pytest.raises(SourceIncomplete, match="was cut"):
+            pull_bytes(tmp_path, b'{"id":"1"}\n' + long, "deals.jsonl")
 
 
 class TestJson:
@@ -631,11 +696,10 @@ class TestJson:
         [(b"1" + b"0" * 5000, "1" + "0" * 5000), (b"1e" + b"9" * 30, "1e" + "9" * 30), (b"NaN", "NaN")],
     )
     def test_a_number_beyond_all_bounds_stays_text(self, tmp_path, number, shown):
-        """It costs its own field and not the source."""
-        pages = pull_bytes(tmp_path, b'[{"id":1,"n":' + number + b'},{"id":2}]', "deals.json")
+        """It costs its own field and not the source, and other numbers beside it stay numbers."""
+        pages = pull_bytes(tmp_path, b'[{"id":1,"n":' + number + b',"m":1.5},{"id":2}]', "deals.json")
 
-        assert rows(pages)[0][1] == shown
-        assert rows(pages)[1] == [2, MISSING]
+        assert rows(pages) == [[1, shown, Decimal("1.5")], [2, MISSING, MISSING]]
 
     def test_records_may_straddle_blocks_anywhere(self, tmp_path):
         """Records of every size, numbers at the end of a block among them, are read whole."""
@@ -704,7 +768,13 @@ class TestWorkbook:
 
     @pytest.mark.parametrize(
         ("value", "number_format", "shown"),
-        [(0.4, "0%", "40%"), (0.07, "0.00%", "7%"), (0.285, "0%", "28.5%"), (1, "0%", "100%"), (40, '0"%"', 40)],
+        [
+            (0.4, "0%", Percent(Decimal(40))),
+            (0.07, "0.00%", Percent(Decimal(7))),
+            (0.285, "0%", Percent(Decimal("28.5"))),
+            (1, "0%", Percent(Decimal(100))),
+            (40, '0"%"', 40),
+        ],
     )
     def test_percentages_are_read_as_they_are_shown(self, tmp_path, value, number_format, shown):
         """A cell its user sees as 40 % is 40 %; a literal percent sign does not scale."""
@@ -1018,6 +1088,55 @@ class TestFiles:
             assert rows(pull(tmp_path, "pipe.csv")) == [["1"], ["2"]]
         finally:
             writer.join()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_pipe_nobody_writes_to(self, tmp_path, monkeypatch):
+        """It is given up after a while, where opening it as a file would wait for ever."""
+        monkeypatch.setattr("adapters.file.pipe.PATIENCE", 0.3)
+        os.mkfifo(tmp_path / "pipe.csv")
+
+        with pytest.raises(SourceUnavailable, match=r"nobody wrote to it for 0\.3 seconds") as caught:
+            pull(tmp_path, "pipe.csv")
+
+        assert "Start what writes to it" in caught.value.remedy
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_writer_may_take_its_time(self, tmp_path, monkeypatch):
+        """Once a writer is there the reader waits, also longer than it would without one."""
+        monkeypatch.setattr("adapters.file.pipe.PATIENCE", 0.3)
+        os.mkfifo(tmp_path / "pipe.csv")
+
+        def write():
+            time.sleep(0.1)
+            with (tmp_path / "pipe.csv").open("wb", buffering=0) as pipe:
+                for part in (b"id\n", b"1\n", b"2\n"):
+                    time.sleep(0.5)
+                    pipe.write(part)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert rows(pull(tmp_path, "pipe.csv")) == [["1"], ["2"]]
+        finally:
+            writer.join()
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_writer_that_came_and_went(self, tmp_path):
+        """It wrote nothing: that is an empty export, and not a writer to wait for."""
+        os.mkfifo(tmp_path / "pipe.csv")
+        writer = threading.Thread(target=(tmp_path / "pipe.csv").write_bytes, args=(b"",))
+        writer.start()
+        try:
+            with pytest.raises(SourceIncomplete, match="no header"):
+                pull(tmp_path, "pipe.csv")
+        finally:
+            writer.join()
+
+    @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")  # noqa: PTH110
+    def test_a_device_is_refused(self, tmp_path):
+        """Some never end, and others wait for somebody to type."""
+        with pytest.raises(SourceUnavailable, match="is a device"):
+            pull(tmp_path, "/dev/zero", format="csv")
 
 
 class TestSettings:

@@ -256,6 +256,34 @@ def test_credentials_refused():
     assert "auth" in caught.value.remedy
 
 
+def test_requests_under_way_together_renew_a_token_once():
+    """When a token is refused, whoever else used it takes the new one, and those who still wait use no old one."""
+    good_tokens, grants = set(), []
+
+    def answer(request):
+        if request.path == "/token":
+            grants.append(f"t{len(grants)}")
+            # Servers exist that let a new token end those before it.
+            good_tokens.clear()
+            good_tokens.add(grants[-1])
+            return json_reply({"access_token": grants[-1], "expires_in": 3600})
+        return json_reply(GOOD) if request.bearer in good_tokens else Reply(401, b"{}")
+
+    with serving(answer, latency_seconds=0.01) as server:
+        auth = {"type": "client_credentials", "token_url": f"{server.url}/token", "client_id": "x",
+                "client_secret": {"command": ["printf", "s"]}}  # fmt: skip
+
+        async def several():
+            async with client(server.url, auth=auth, max_connections=4) as made:
+                await made.get_json("things", decode=msgspec.json.decode)
+                good_tokens.clear()
+                await asyncio.gather(*(made.get_json("things", decode=msgspec.json.decode) for _ in range(12)))
+
+        asyncio.run(several())
+
+    assert grants == ["t0", "t1"]
+
+
 def test_closing_twice_is_safe():
     """A client may be closed before it was used, and twice."""
 

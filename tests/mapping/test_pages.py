@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.adapter import MISSING
+from syncd.adapter import MISSING, Percent
 from syncd.form import UNTOLD, Former
 from syncd.mapping import Mapper, load_mapping
 from syncd.mapping.values import Reading
@@ -196,6 +196,7 @@ def test_an_empty_page(mapper):
         (MISSING, "the id is missing"),
         (None, "the id is blank"),
         (" ", "the id is blank"),
+        *((text, "the id is blank") for text in ("n/a", " N/A ", "tbd", "-", ".")),
         ("a\x00", "the id holds a NUL"),
         ("x" * 501, "the id is longer than 500 characters"),
     ],
@@ -262,7 +263,11 @@ PROOF = {"sponsor_day": "", "sponsor_by": "", "sponsor_ref": ""}
         ({"sponsor": "done", "sponsor_by": ""}, "met untold"),
         ({"sponsor": "done", **PROOF, "sponsor_by": "ann"}, "met by"),
         ({"sponsor": "done", **PROOF, "sponsor_ref": "7", "sponsor_day": "2026-01-02"}, "met dated ref"),
-        ({"sponsor": "done", **PROOF, "sponsor_day": "soon"}, "met bare"),
+        ({"sponsor": "done", **PROOF, "sponsor_day": "soon"}, "met untold"),
+        ({"sponsor": "done", **PROOF, "sponsor_day": "soon", "sponsor_by": "ann"}, "met by"),
+        ({"sponsor": "done", **PROOF, "sponsor_day": MISSING}, "met untold"),
+        ({"sponsor": "done", **PROOF, "sponsor_by": MISSING}, "met untold"),
+        ({"sponsor": "done", **PROOF, "sponsor_ref": MISSING, "sponsor_by": "ann"}, "met by"),
         ({"sponsor": "no", **PROOF, "sponsor_day": "2026-01-02", "sponsor_by": "ann"}, "not_met"),
         ({"sponsor": "", **PROOF, "sponsor_by": "ann"}, "not_met"),
         ({"sponsor": "perhaps", **PROOF}, ""),
@@ -302,3 +307,33 @@ def test_a_fact_without_proof_counts_in_the_form_only_among_outcomes(mapper):
     """Whether the sponsor meets the criteria is no outcome, whether documents were signed is."""
     assert not one(mapper, criteria="yes").form & UNTOLD
     assert one(mapper, signed="yes").form & UNTOLD
+
+
+def test_typed_numbers_among_texts(tmp_path):
+    """A number is that number and a text is read by its marks, on the same page and of the same look."""
+    (tmp_path / "comma.toml").write_text(MAPPING)
+    reading = Reading(
+        business_zone=ZoneInfo("UTC"),
+        source_zone=ZoneInfo("UTC"),
+        decimal_mark=",",
+        probability_scale="fraction",
+    )
+    mapper = Mapper(load_mapping("./comma.toml", MSSP, (MAPPINGS,), tmp_path), MSSP, reading)
+    rows = [
+        ("1", "close", 1234.5, 0.8),
+        ("2", "close", "1234,5", "0,8"),
+        ("3", "close", Decimal("1234.5"), Decimal("0.80")),
+        ("4", "close", 1.0, Percent(Decimal("12.5"))),
+        ("5", "close", True, True),
+        ("6", "close", "1234.5", "0.8"),
+        ("7", "close", float("nan"), 10**400),
+    ]
+    said = mapper.bind(("id", "stage", "amount", "probability")).map_rows(rows)
+
+    assert [(str(one.amount), one.probability) for one in said] == [
+        ("1234.5", 80), ("1234.5", 80), ("1234.5", 80), ("1", 12.5), ("None", None), ("None", None), ("None", None),
+    ]  # fmt: skip
+    assert [one.unreadable for one in said[4:6]] == [
+        (("probability", "yes"), ("amount", "yes")),
+        (("probability", "0.8"), ("amount", "1234.5")),
+    ]

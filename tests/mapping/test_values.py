@@ -1,11 +1,13 @@
 """Reading a whole column the short way gives what reading each value gives, or nothing."""
 
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncd.adapter import Percent
 from syncd.mapping.values import UNREADABLE, Reading
 
 READING = Reading(business_zone=ZoneInfo("UTC"), source_zone=ZoneInfo("America/New_York"))
@@ -57,3 +59,82 @@ def test_what_most_columns_hold_is_read_at_once(whole, column):
     assert read is not None
     assert UNREADABLE not in read
     assert getattr(READING, whole)([*column, 5]) is None
+
+
+MARKED = Reading(
+    business_zone=ZoneInfo("UTC"),
+    source_zone=ZoneInfo("UTC"),
+    decimal_mark=",",
+    thousands_mark=".",
+    probability_scale="fraction",
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (1234.5, Decimal("1234.5")),
+        (Decimal("1234.5"), Decimal("1234.5")),
+        (1234, Decimal(1234)),
+        (1000.0, Decimal(1000)),
+        ("1.234,5", Decimal("1234.5")),
+        (float("inf"), UNREADABLE),
+        (Decimal("sNaN"), UNREADABLE),
+        (True, UNREADABLE),
+    ],
+)
+def test_typed_numbers_have_no_marks(value, number):
+    """What is a number already is that number, however the source writes numbers in texts."""
+    assert MARKED.number(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "percent"),
+    [
+        (0.4, 40),
+        (Decimal("0.4"), 40),
+        (1, 100),
+        ("0,4", 40),
+        ("12,5 %", 12.5),
+        (Percent(Decimal("12.5")), 12.5),
+        (Percent(Decimal(40)), 40),
+        ("%", UNREADABLE),
+        (True, UNREADABLE),
+    ],
+)
+def test_typed_probabilities_have_the_scale_of_the_source(value, percent):
+    """A fraction is one as text and as number; what is shown as a percentage is one already."""
+    assert MARKED.probability(value) == percent
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1.234.567,89", Decimal("1234567.89")),
+        ("-12.345", Decimal(-12345)),
+        ("+999.000,", Decimal(999000)),
+        ("1234567,89", Decimal("1234567.89")),
+        ("12.10.2026", UNREADABLE),
+        ("1.5", UNREADABLE),
+        ("1234.567", UNREADABLE),
+        (".123", UNREADABLE),
+        ("1..234", UNREADABLE),
+        ("1.2345", UNREADABLE),
+        ("1,234.567", UNREADABLE),
+        ("1.234e2", UNREADABLE),
+    ],
+)
+def test_thousands_marks_group_in_threes(text, number):
+    """A number that is grouped in any other way is a day, a version or a slip, and nothing is guessed."""
+    assert COMMA.number(text) == number
+
+
+@pytest.mark.parametrize("value", ["1e99", "1e40", 1e40, "-1e-41"])
+def test_numbers_beyond_all_bounds(value):
+    """A text and a typed number have the same bounds."""
+    assert READING.number(value) is UNREADABLE
+
+
+def test_the_largest_numbers():
+    """Forty digits are read, whatever they are good for."""
+    assert READING.number("9" * 40) == READING.number(int("9" * 40)) == Decimal("9" * 40)

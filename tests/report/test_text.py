@@ -139,7 +139,7 @@ def test_many_unknown_rules_are_counted():
 
     assert "18 rules could not be judged" in text
     assert "CHK011 and 6 more)" in text
-    assert "docs/mapping-guide.md tells how to map more evidence" in text
+    assert "syncd explain CHK000 tells which evidence it lacks; syncd's mapping guide, how to map it" in text
 
 
 def test_money_has_separators_and_says_what_is_left_out():

@@ -51,7 +51,9 @@ class Runs:
             min_rows_percent=0,
         )
 
-    def run(self, *records, select=("ALL",), today=None, pinned=False, sources=None, clock=None) -> RunResult:
+    def run(
+        self, *records, select=("ALL",), today=None, pinned=False, sources=None, clock=None, full=True
+    ) -> RunResult:
         self._days += 1
         today = today or day(self._days)
         assignment = Assignment(
@@ -61,6 +63,7 @@ class Runs:
             sources=tuple(sources) if sources is not None else (self.source(records),),
             today=today,
             pinned=pinned,
+            full=full,
             digest=self.process.digest + repr(select),
         )
         moment = clock or datetime(today.year, today.month, today.day, 12, self._days % 60, tzinfo=UTC)

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select, text
 
-from syncd.errors import ConfigError, StoreBusy, StoreFailed
+from syncd.errors import ConfigError, StoreBusy, StoreFailed, StoreUnreachable
 from syncd.model import Opportunity
 from syncd.store import open_store
 from syncd.store.engine import HEAD
@@ -130,8 +130,10 @@ def test_a_newer_schema_is_refused(database_url, store):
     store.close()
     run_sql(database_url, "UPDATE alembic_version SET version_num = '9999'")
 
-    with pytest.raises(StoreFailed, match="newer version of syncd"):
+    with pytest.raises(StoreFailed, match="newer version of syncd") as caught:
         open_store(database_url)
+
+    assert caught.value.remedy == "update syncd, or name another database"
 
 
 def test_somebody_else_s_tables_are_refused(database_url):
@@ -193,12 +195,33 @@ def test_a_write_that_fails_is_undone(store):
         assert connection.execute(text("SELECT count(*) FROM source")).scalar_one() == 0
 
 
+def test_the_log_is_emptied_while_others_have_the_database_open(tmp_path):
+    """A large run leaves no large log behind, and closing waits for nobody."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    store, other = open_store(url), open_store(url)
+    statement = text("INSERT INTO layout (digest, evidence) VALUES (:digest, :evidence)")
+    with other.read() as connection:
+        connection.execute(text("SELECT 1"))
+    with store.write() as connection:
+        connection.execute(statement, [{"digest": str(number), "evidence": "x" * 9_000} for number in range(200)])
+    log = tmp_path / "store.db-wal"
+    before = log.stat().st_size
+    store.close()
+    after = log.stat().st_size
+    other.close()
+
+    assert before > 1_000_000
+    assert after == 0
+
+
 def test_a_file_that_is_no_database(tmp_path):
     """A file that is something else is refused with a sentence."""
     (tmp_path / "store.db").write_bytes(b"id,stage\n1,prospect\n" * 100)
 
-    with pytest.raises(StoreFailed, match="not a database"):
+    with pytest.raises(StoreFailed, match="not a database") as caught:
         open_store(f"sqlite:///{tmp_path}/store.db")
+
+    assert caught.value.remedy == "name another file, or put a backup in its place"
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -212,7 +235,7 @@ def test_a_server_that_refuses():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    with pytest.raises(StoreBusy):
+    with pytest.raises(StoreUnreachable):
         open_store(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none")
 
 
@@ -239,8 +262,10 @@ def test_a_full_disk_undoes_the_write(tmp_path):
         connection.exec_driver_sql("PRAGMA max_page_count = 40")
 
     rows = [{"digest": str(number), "evidence": "x" * 10_000} for number in range(100)]
-    with pytest.raises(StoreFailed, match="full"), store.write() as connection:
+    with pytest.raises(StoreFailed, match="full") as caught, store.write() as connection, connection.begin_nested():
         connection.execute(statement, rows)
+
+    assert "free some space" in caught.value.remedy
 
     with store.read() as connection:
         assert connection.execute(text("SELECT digest FROM layout")).scalars().all() == ["kept"]

@@ -15,9 +15,9 @@ from syncd.store.runs import (
     read_rejections,
     summary_of,
 )
-from syncd.store.schema import discrepancy, run, snapshot_past
-from syncd.store.snapshots import SnapshotWriter, source_row
-from tests.store.runs import MSSP, Runs, day, deal
+from syncd.store.schema import discrepancy, run
+from syncd.store.sources import source_row
+from tests.store.runs import Runs, day, deal
 from tests.store.test_discrepancies import ONE, qualified
 
 
@@ -95,25 +95,6 @@ def test_the_same_input_in_two_stores_is_the_same_run(runs, tmp_path):
     other.store.close()
 
 
-def test_the_run_after_a_broken_off_one_is_its_own(runs):
-    """A run killed between reading and judging left newer snapshots; a repeat of the run before it sees that."""
-    first = pinned(runs, qualified("1", name="a"))
-    with runs.store.write() as connection:
-        seq = begin_run(connection, command="check", as_of=day(1), pinned=True, now=datetime(2026, 3, 2, tzinfo=UTC))
-    with runs.store.write() as connection:
-        row = source_row(connection, "crm")
-        writer = SnapshotWriter(connection, row, MSSP, seq=seq, today=day(1))
-        writer.add(runs.source([]).mapper.bind(("id", "name", "stage")).map_rows([("1", "b", "qualify")]))
-        writer.finish()
-
-    third = pinned(runs, qualified("1", name="a"))
-    fourth = pinned(runs, qualified("1", "yes", name="c"), number=2)
-
-    assert runs.states(third) == {("1", "OUT002"): "unchanged"}
-    assert (first.seq, third.seq, fourth.seq) == (1, 3, 4)
-    assert runs.rows(snapshot_past, snapshot_past.c.changed_run, snapshot_past.c.until_run) == [(1, 2), (2, 3), (3, 4)]
-
-
 def test_a_broken_off_repeat_is_forgotten(runs):
     """A run that was killed before it changed anything does not come between a run and its repeat."""
     first = pinned(runs, qualified("1"))
@@ -153,6 +134,18 @@ def test_the_last_run_as_of_a_day(runs):
     assert newest.seq == 2
     with runs.store.read() as connection:
         assert last_finished(connection, on_or_before=day(0)) is None
+
+
+def test_the_nearest_day_wins_whenever_it_was_judged(runs):
+    """A run as of an earlier day that was made later is not nearer; of the runs of one day the newest is meant."""
+    for number in (3, 3, 1):
+        runs.run(deal("1"), today=day(number))
+    with runs.store.read() as connection:
+        found = [last_finished(connection, on_or_before=day(number)).seq for number in (1, 2, 3, 9)]
+        before = last_finished(connection, before_seq=4).seq
+
+    assert found == [3, 3, 2, 2]
+    assert before == 3
 
 
 def test_a_summary_is_read_back_as_it_was(runs):

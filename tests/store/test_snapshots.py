@@ -7,9 +7,11 @@ from sqlalchemy import event, select
 
 from syncd.model import Opportunity
 from syncd.process import load_process
+from syncd.store.readback import read_snapshots
 from syncd.store.runs import begin_run
 from syncd.store.schema import snapshot, snapshot_past, visit
-from syncd.store.snapshots import Repeat, SnapshotWriter, read_snapshots, source_row
+from syncd.store.snapshots import Repeat, SnapshotWriter
+from syncd.store.sources import keep_source, source_row
 from tests.store.runs import FIRST_DAY, MAPPINGS, MSSP, day
 
 
@@ -28,7 +30,12 @@ class Pulls:
             seq = begin_run(connection, command="check", as_of=today, pinned=False, now=_noon(today))
             writer = SnapshotWriter(connection, source_row(connection, "crm"), self.process, seq=seq, today=today)
             repeats = [writer.add(chunk).repeats for chunk in chunks]
-            gone = writer.finish()
+            writer.presence.sweep()
+            gone = writer.presence.went
+            keep_source(
+                connection, writer._row.source_id, next_number=writer.next_number, records=writer.records,
+                complete_run=seq,
+            )  # fmt: skip
         return writer, repeats, gone
 
     def present(self, process=None):
@@ -203,7 +210,7 @@ def test_sources_with_the_same_ids_are_apart(store, pulls):
         seq = begin_run(connection, command="check", as_of=day(2), pinned=False, now=_noon(day(2)))
         writer = SnapshotWriter(connection, source_row(connection, "other"), MSSP, seq=seq, today=day(2))
         writer.add([opportunity("1-0", name="theirs")])
-        writer.finish()
+        keep_source(connection, writer._row.source_id, next_number=writer.next_number, records=writer.records)
 
     assert [one.opportunity.name for one in pulls.present()] == [None, None]
     assert len(pulls.rows(snapshot, "key")) == 3

@@ -10,12 +10,12 @@ revision = "0002"
 down_revision = "0001"
 
 FIELDS: tuple[tuple[str, Any], ...] = (
-    ("id", None), ("name", None), ("account", None), ("owner", None), ("territory", None), ("stage", None),
-    ("stage_label", None), ("probability", None), ("amount", None), ("currency", None), ("close_date", None),
-    ("status", "open"), ("closed", None), ("decision_due", None), ("created_at", None), ("updated_at", None),
-    ("stage_entered_at", None), ("source_type", None), ("version", None), ("forecast", None), ("missing", 0),
-    ("unreadable", []), ("met", 0), ("not_met", 0), ("bare", 0), ("untold", 0), ("dates", {}), ("by", {}), ("ref", {}),
-    ("form", -1), ("latest", None),
+    ("id", None), ("stage", None), ("status", "open"), ("probability", None), ("form", -1), ("met", 0), ("not_met", 0),
+    ("latest", None), ("decision_due", None), ("amount", None), ("currency", None), ("dates", {}), ("missing", 0),
+    ("unreadable", []), ("bare", 0), ("untold", 0), ("name", None), ("account", None), ("owner", None),
+    ("territory", None), ("stage_label", None), ("close_date", None), ("closed", None), ("created_at", None),
+    ("updated_at", None), ("stage_entered_at", None), ("source_type", None), ("version", None), ("forecast", None),
+    ("by", {}), ("ref", {}),
 )  # fmt: skip
 BATCH = 1_000
 

@@ -1,0 +1,5 @@
+"""Reads deals from HubSpot."""
+
+from adapters.hubspot.adapter import HubSpotAdapter
+
+__all__ = ["HubSpotAdapter"]

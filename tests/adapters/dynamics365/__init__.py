@@ -1,0 +1,1 @@
+"""Tests of the Dynamics 365 adapter, over its double and real connections."""
