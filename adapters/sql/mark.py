@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from syncd.errors import WatermarkLost
+
 _MOST_KEPT: Final = 2_000
 """Rows remembered of the overlap; where more changed in it, they are read once more, which does no harm."""
 _MILLISECONDS_FROM: Final = 1e11
@@ -39,13 +41,17 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def read_mark(text: str | None) -> Mark | None:
-    """The watermark a text stands for; None, which asks for everything, where it stands for none of ours."""
+    """The watermark a text stands for; None, which asks for everything, where there is none.
+
+    Raises:
+        WatermarkLost: The text is none of ours.
+    """
     if text is None:
         return None
     try:
         return msgspec.json.decode(text, type=Mark)
     except msgspec.MsgspecError:
-        return None
+        raise WatermarkLost("the watermark of the last pull is of another kind of source") from None
 
 
 def since(mark: Mark, seconds: float) -> Any:

@@ -209,7 +209,7 @@ class _Token(Authenticator):
                 # Microsoft Entra wants PSS padding with a SHA-256 thumbprint; RS256 belonged to its SHA-1 one:
                 # https://learn.microsoft.com/entra/identity-platform/certificate-credentials
                 named = _thumbprint(self._folder / auth.certificate)
-                assertion = self._signed(claims, auth.private_key, named, algorithm="PS256")
+                assertion = self._signed(claims, auth.private_key, named, algorithm=auth.algorithm)
                 proof = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
                 form = {"grant_type": "client_credentials", "client_id": auth.client_id, **scope}
                 return {**form, "client_assertion_type": proof, "client_assertion": assertion}, {}

@@ -99,6 +99,8 @@ class CertificateAuth(
     Attributes:
         private_key: RSA key in PEM.
         certificate: The certificate in PEM, whose thumbprint names the key; a path, as it is no secret.
+        algorithm: How the assertion is signed. Microsoft Entra wants PS256; servers that know only what every one must
+            know want RS256 (RFC 7518 section 3.1).
     """
 
     token_url: _Text
@@ -107,6 +109,7 @@ class CertificateAuth(
     certificate: _Text
     scope: str = ""
     token_field: _Text = USUAL_TOKEN_FIELD
+    algorithm: Literal["PS256", "RS256"] = "PS256"
 
 
 Auth = NoAuth | BasicAuth | BearerAuth | ClientCredentials | RefreshToken | JwtBearer | CertificateAuth

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector
 from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin
-from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc6750 import BearerTokenValidator
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
 from flask import Flask, jsonify, request
+from joserfc import jwt
 from joserfc.jwk import RSAKey
 from joserfc.jws import extract_compact
 from werkzeug.serving import make_server
@@ -83,13 +84,17 @@ class Authority:
     """What the server knows and has seen.
 
     Attributes:
+        refreshable: What each refresh token stands for.
+        algorithm: That assertions of clients must be signed with; None leaves it to Authlib.
         life: Seconds a token lives; None leaves `expires_in` out of the answer.
         seen_headers: The headers of each assertion.
     """
 
     clients: dict[str, Client] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    refreshable: dict[str, Token] = field(default_factory=dict)
     jtis: set[str] = field(default_factory=set)
+    algorithm: str | None = None
     seen_headers: list[dict] = field(default_factory=list)
     life: int | None = 3600
     asked: int = 0
@@ -125,7 +130,30 @@ def _assertions(authority):
         def resolve_client_public_key(self, client):
             return RSAKey.import_key(client.public_key)
 
+        def process_assertion_claims(self, assertion, resolve_key):
+            if authority.algorithm is None:  # Authlib's own choice
+                return super().process_assertion_claims(assertion, resolve_key)
+            claims = jwt.decode(assertion, resolve_key, algorithms=[authority.algorithm]).claims
+            self.verify_claims(claims)
+            return claims
+
     return Assertion()
+
+
+def _refresh_grant(authority):
+    class Grant(RefreshTokenGrant):
+        TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post"]
+
+        def authenticate_refresh_token(self, refresh_token):
+            return authority.refreshable.get(refresh_token)
+
+        def authenticate_user(self, refresh_token):
+            return refresh_token.user
+
+        def revoke_old_credential(self, refresh_token):
+            pass  # it keeps the refresh token as it is
+
+    return Grant
 
 
 def _bearer_grant(authority):
@@ -157,6 +185,7 @@ def _application(authority):
     server.register_client_auth_method(ASSERTION, _assertions(authority))
     server.register_grant(_CredentialsGrant)
     server.register_grant(_bearer_grant(authority))
+    server.register_grant(_refresh_grant(authority))
 
     class Validator(BearerTokenValidator):
         def authenticate_token(self, token_string):

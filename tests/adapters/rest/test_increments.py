@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from syncd.errors import WatermarkLost
 from tests.adapters.rest.parts import STYLES, adapter, deals, gathered, ids, mark, pull, records, system
 
 
@@ -150,10 +151,14 @@ def test_without_a_clock_of_the_system():
         assert ids(pull(adapter(double, server.url), first)) == ["1-1"]
 
 
-def test_a_watermark_of_something_else_asks_for_everything():
-    """A watermark that is none of this adapter's is as good as none."""
+@pytest.mark.parametrize("text", ["42", "", "{}", '{"at":"then"}'])
+def test_a_watermark_of_something_else_is_lost(text):
+    """From a watermark that is none of this adapter's nobody can go on, and nothing is asked."""
     with system("cursor", 20) as (double, server):
-        assert len(ids(pull(adapter(double, server.url), "42"))) == 20
+        with pytest.raises(WatermarkLost):
+            pull(adapter(double, server.url), text)
+
+        assert server.requests == 0
 
 
 def test_many_changes_in_the_overlap_are_read_again():

@@ -88,11 +88,12 @@ def test_evidence_of_fields_and_of_child_rows():
 
 
 def test_memory_is_flat():
-    """Ten times the records take no more memory."""
+    """Twenty times the records take no more memory, but for what chance adds."""
 
     def peak(number):
         with system("cursor", number) as (double, server):
             double.largest = 250
+            double.ids()  # the double sorts once, which is not the adapter's memory
             source = adapter(double, server.url, page_size=250)
 
             async def read():
@@ -108,4 +109,4 @@ def test_memory_is_flat():
 
     peak(300)  # what is imported and remembered once
 
-    assert peak(10_000) < 1.5 * peak(1_000)
+    assert peak(20_000) < 2 * peak(1_000)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.sql import database as databases
 from syncd.adapter import MISSING
-from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
+from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable, WatermarkLost
 from tests.adapters.sql.parts import adapter, gathered, ids, mark, pull, records, run
 
 
@@ -399,6 +399,11 @@ class TestIncrements:
         run(sqlite, "INSERT INTO deals VALUES ('1', 'a', 'New', '03/01/2026')")
 
         assert mark(pull(sqlite, table="deals", modified="changed")) is None
+
+    def test_a_watermark_of_something_else_is_lost(self, sqlite):
+        """From a watermark that is none of this adapter's nobody can go on."""
+        with pytest.raises(WatermarkLost):
+            pull(sqlite, "42", table="deals", modified="changed")
 
     def test_a_condition_of_ones_own(self, sqlite):
         """A condition may say what a change is, as where two columns tell it."""
