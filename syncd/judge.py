@@ -115,10 +115,6 @@ class Judge:
             }
         return made
 
-    def codes_of(self, bits: int) -> frozenset[str]:
-        """The codes a set of bits stands for."""
-        return self._names.codes_of(bits)
-
     def judge(self, opportunity: Opportunity, trail: Trail | None = None) -> Verdict:
         """Judge one opportunity.
 

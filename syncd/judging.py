@@ -55,7 +55,8 @@ class SourceJudging:
             connection, source_id=row.source_id, seq=seq, last_judged=row.judged_run, rules=judge.codes
         )
         self._tally: Counter[tuple[int, int]] = Counter()
-        self._total: Counter[tuple[str, str]] = Counter()
+        self._judged_by_bit = [0] * len(judge.codes)
+        self._unknown_by_bit = [0] * len(judge.codes)
         self.pipeline = Pipeline(judge.process)
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
@@ -103,11 +104,11 @@ class SourceJudging:
     def coverage(self) -> list[Coverage]:
         """For how many of the records each rule was due and could, or could not, be decided."""
         self._add_up()
-        total = self._total
+        counts = zip(self._judge.codes, self._judged_by_bit, self._unknown_by_bit, strict=True)
         return [
-            Coverage(source=self._source, rule=code, judged=total[code, "judged"], unknown=total[code, "unknown"])
-            for code in self._judge.codes
-            if total[code, "judged"] or total[code, "unknown"]
+            Coverage(source=self._source, rule=code, judged=judged, unknown=unknown)
+            for code, judged, unknown in counts
+            if judged or unknown
         ]
 
     def _found(self, opportunity: Opportunity, verdict: Verdict) -> Subject:
@@ -132,9 +133,15 @@ class SourceJudging:
         )
 
     def _add_up(self) -> None:
+        # By bits, as sets of codes for thousands of combinations would take more memory than everything else.
         for (due, unknown), count in self._tally.items():
-            for code in self._judge.codes_of(due & ~unknown):
-                self._total[code, "judged"] += count
-            for code in self._judge.codes_of(unknown):
-                self._total[code, "unknown"] += count
+            _count_bits(self._judged_by_bit, due & ~unknown, count)
+            _count_bits(self._unknown_by_bit, unknown, count)
         self._tally.clear()
+
+
+def _count_bits(counts: list[int], bits: int, count: int) -> None:
+    while bits:
+        lowest = bits & -bits
+        counts[lowest.bit_length() - 1] += count
+        bits ^= lowest
