@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from syncd import __version__
 from syncd.adapter import Adapter, SourceContext
 from syncd.config import Settings, SourceSettings, read_config, validate_options
 from syncd.coverage import PhraseCoverage, load_coverage
@@ -52,6 +53,7 @@ class Workspace:
         sources: Those the command asked for.
         extra: The company's own rules, compiled.
         digest: Identifies whatever decides what the rules say of the same records.
+        ruling: Identifies whatever decides what they say of one record as it is in the store.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class Workspace:
     sources: tuple[Source, ...]
     extra: tuple[ExtraRule, ...]
     digest: str
+    ruling: str
 
     def open_store(self) -> Store:
         """Open the configured database."""
@@ -98,6 +101,7 @@ class Workspace:
             timezone=self.settings.timezone.key,
             extra=self.extra,
             digest=self.digest,
+            ruling=self.ruling,
             full=full,
             rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
         )
@@ -174,6 +178,7 @@ def load_workspace(
         sources=sources,
         extra=extra,
         digest=_digest(settings, process, policy, sources),
+        ruling=_ruling(settings, process, policy),
     )
 
 
@@ -422,8 +427,17 @@ def _reading_digest(mapper: Mapper, process: Process) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
+def _ruling(settings: Settings, process: Process, policy: Policy) -> str:
+    told = (process.digest, policy.digest(), _own_told(settings), __version__)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _own_told(settings: Settings) -> list[tuple[str, ...]]:
+    return [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+
+
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:
-    own = [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+    own = _own_told(settings)
     read = [
         (one.name, one.mapper.mapping.digest, str(one.mapper.reading), sorted(map(str, one.mapper.constants.items())))
         for one in sources

@@ -19,18 +19,15 @@ from syncd.mapping import Mapper, RowMapper
 from syncd.mapping.spec import fold
 from syncd.model import Opportunity, Rejected
 from syncd.process import Process
+from syncd.store.changes import Follower
 from syncd.store.moves import add_moves
 from syncd.store.presence import Presence
-from syncd.store.readback import Stored
 from syncd.store.runs import add_rejections
 from syncd.store.snapshots import SnapshotWriter, is_storable
 from syncd.store.sources import SourceRow, keep_source
 
 Progress = Callable[[str, int, int, int], None]
 """Told of progress: source, records read, done and total in one unit; total is 0 where nobody can know."""
-
-Take = Callable[[list[Stored]], None]
-"""Given the records of each page, once they are in the store."""
 
 _LISTED: Final = 8
 """Names listed in a note before it says "and so many more"."""
@@ -113,7 +110,7 @@ class Pull:
         today: date,
         now: datetime,
         since: str | None,
-        take: Take,
+        follower: Follower,
     ) -> None:
         """Prepare.
 
@@ -126,15 +123,15 @@ class Pull:
             today: The day of the run, in the business zone.
             now: The time of the run, aware.
             since: A watermark to go on from; None reads everything.
-            take: Given the records of each page. Nothing is to be made of them before the pull has ended.
+            follower: Told of what changes; nothing is to be made of it before the pull has ended.
         """
         self._connection = connection
         self._source = source
         self._seq = seq
         self._now = now
         self._since = since
-        self._take = take
-        self._writer = SnapshotWriter(connection, row, process, seq=seq, today=today)
+        self._follower = follower
+        self._writer = SnapshotWriter(connection, row, process, follower, seq=seq, today=today)
         self._bound: dict[tuple[tuple[str, ...], bool], RowMapper] = {}
         self._columns: dict[str, None] = {}
         self._refused = hashlib.blake2b(digest_size=16)
@@ -206,7 +203,7 @@ class Pull:
         if not opportunities:
             return []
         try:
-            stored, repeats = self._writer.add(opportunities)
+            repeats = self._writer.add(opportunities)
         except UnicodeEncodeError:
             reason = "it holds text that is no valid Unicode"
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
@@ -214,7 +211,6 @@ class Pull:
             refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
             self._nameless += len(unsound)
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
-        self._take(stored)
         self.pulled.repeated += sum(one.same for one in repeats)
         reason = "the id was seen before with different content; the first one was kept"
         other = [(places[one.position], opportunities[one.position].id) for one in repeats if not one.same]
@@ -228,7 +224,7 @@ class Pull:
             if stage is not None and isinstance(at, datetime):
                 read.append((one.id, stage, at))
         if read:
-            add_moves(self._connection, self.pulled.row.source_id, read)
+            add_moves(self._connection, self.pulled.row.source_id, read, self._follower)
 
     def _refusal(self, page: Page, index: int, reason: str, identity: str = "") -> Rejected:
         return Rejected(source=self._source.name, id=identity, reason=reason, place=self._place(page, index))

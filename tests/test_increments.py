@@ -44,7 +44,7 @@ class Feed:
             raise WatermarkLost("too old", "read whole")
         chosen = [one for one in self.records.values() if since is None or self.changed[one["id"]] > int(since)]
         columns = tuple(dict.fromkeys(name for one in self.records.values() for name in one))
-        rows = [[one[name] for name in columns] for one in chosen]
+        rows = [[one.get(name, "") for name in columns] for one in chosen]
         yield Page(columns, rows, moves=self.moves)
         if self.cut:
             raise SourceIncomplete("cut", "again")
