@@ -47,7 +47,7 @@ class Source:
         min_rows_percent: A pull that gives fewer than this percentage of the records known before is incomplete.
         sweep_hours: How long increments may go on before it is asked again which records are gone, where they do not
             tell.
-        digest: Identifies what decides how its records are read: mapping, formats, chart.
+        digest: Identifies what decides which records are read, and how: settings, mapping, formats, chart.
     """
 
     name: str
