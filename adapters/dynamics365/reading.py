@@ -60,6 +60,8 @@ class Reading:
         self._before: frozenset[str] = frozenset()
         self._pages: set[int] = set()
         self._given: set[str] = set()
+        self._whole: set[str] = set()
+        """Those given with their flow and child rows, so that a change of these is no news."""
         self._known: set[str] = set()
         self._outdated = False
         self.rows = 0
@@ -120,7 +122,10 @@ class Reading:
         self._given.add(identity)
         self._known.add(mark)
         assert self._mark is not None  # noqa: S101 - only increments ask
-        return mark not in self._mark.known
+        if mark in self._mark.known:
+            return False
+        self._whole.add(identity)
+        return True
 
     def _remember(self, rows: list[tuple[Any, ...]]) -> None:
         """Keep in mind what the next increment will see again."""
@@ -154,7 +159,7 @@ class Reading:
         if not self._plan.watches:
             return
         since = earlier(mark.at, self._overlap)
-        ids = [one for one in await self._related.touched_since(since) if one not in self._given]
+        ids = [one for one in await self._related.touched_since(since) if one not in self._whole]
         size = self._plan.page_size
         for start in range(0, len(ids), size):
             rows = await self._related.records(ids[start : start + size])

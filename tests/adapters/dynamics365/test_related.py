@@ -173,6 +173,19 @@ def test_changes_beside_a_record_are_changes_of_it(tracking):
     assert found["id-000009"]["process.stage"] == "Proof"
 
 
+def test_a_change_beside_a_record_that_is_known():
+    """By time, a record of the overlap that is known in its version comes again when a child row of it changed."""
+    given = {"children": TASKS, "change_tracking": False}
+    with desk(records(5)) as (double, server):
+        double.edit("opportunities", "id-000001", {"name": "Just before"})
+        first = pull(adapter(server.url, **given))
+        double.advance(120)
+        double.insert("tasks", {"_regardingobjectid_value": "id-000001", **task("Partner selected")})
+        later = pull(adapter(server.url, **given), mark(first))
+
+    assert [one["subject"] for one in rows(later)["id-000001"]["tasks"]] == ["Partner selected"]
+
+
 def test_an_increment_that_cannot_see_a_child_table_says_so():
     """A child table that has become unreadable is noted even where no record changed."""
     with desk(records(5)) as (double, server):
