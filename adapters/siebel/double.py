@@ -159,6 +159,7 @@ class SiebelDouble(Holdings):
             case ["Opportunity", "Opportunity", identity, child]:
                 return self._children(parts, identity, child, query, user)
             case [name, same] if name == same and name in self.child_fields:
+                self._check_refused(name)
                 fields = {**self.child_fields[name], "Opportunity Id": "DTYPE_TEXT"}
                 return self._list(parts, query, user, name, fields)
             case _:
@@ -178,8 +179,7 @@ class SiebelDouble(Holdings):
         return json_reply(self._shown(record, self._asked_fields(query, self.known_fields()), query, path))
 
     def _children(self, parts: list[str], identity: str, child: str, query: dict[str, str], user: str) -> Reply:
-        if child in self.refused_children:
-            raise Refusal(self.refused_children[child], "Access denied", 403)
+        self._check_refused(child)
         if child not in self.child_fields:
             raise Refusal("SBL-EAI-50257", "Child resource name is not valid")
         if "searchspec" in query:
@@ -189,6 +189,10 @@ class SiebelDouble(Holdings):
             return json_reply({"ERROR": _NOTHING}, 404)
         ids = [row.id for row in record.children.get(child, [])]
         return self._page(parts, ids, query, self.child_fields[child], child=child)
+
+    def _check_refused(self, child: str) -> None:
+        if child in self.refused_children:
+            raise Refusal(self.refused_children[child], "Access denied", 403)
 
     def _page(
         self, parts: list[str], found: Sequence[str], query: dict[str, str], fields: Mapping[str, str], *, child: str
