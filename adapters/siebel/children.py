@@ -45,6 +45,10 @@ class Children:
         """The components, in the order of their columns."""
         return tuple(self._fields)
 
+    def fields(self, name: str) -> tuple[str, ...]:
+        """What is asked of a component; the id comes first."""
+        return self._fields[name]
+
     async def of(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """For each opportunity its child rows by component, `MISSING` where they cannot be read."""
         columns = await asyncio.gather(*(self._column(name, ids) for name in self._fields))

@@ -107,10 +107,13 @@ class Reading:
                 continue
             changed = since(self._settings.updated_field, moment, self._context.timezone)
             path, mode = resource(source.resource), source.view_mode
-            walk = self._queries.walk(path, ("Id", source.parent), search=changed, view_mode=mode)
+            # Whether a component that was refused can be read again, only its own fields tell.
+            more = self._children.fields(name) if self._mark and name in self._mark.unread else ()
+            fields = ("Id", source.parent, *(one for one in more if one not in {"Id", source.parent}))
+            walk = self._queries.walk(path, fields, search=changed, view_mode=mode)
             try:
                 async for answered in walk.pages():
-                    for _, parent in answered.rows:
+                    for _, parent, *_ in answered.rows:
                         if isinstance(parent, str) and parent and literal(parent) is not None:
                             yield parent
             except Refused as refused:

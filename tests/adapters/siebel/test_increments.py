@@ -182,6 +182,16 @@ def test_a_component_that_was_refused_for_a_while():
         assert json.loads(mark_of(third))["unread"] == ["Action"]
 
 
+def test_a_component_that_lacks_a_field():
+    """It is refused with every pull, which is no reason to read everything each time."""
+    with siebel([{**deal, "Action": []} for deal in deals(30)]) as scene:
+        given = {"context": scene.context(children={"Action": frozenset({"No Such"})}), "children": BULK}
+        mark = mark_of(pages_of(scene.adapter(**given)))
+
+        assert json.loads(mark)["unread"] == ["Action"]
+        assert rows_of(pages_of(scene.adapter(**given), mark)) == []
+
+
 def test_a_changed_child_is_not_seen_otherwise():
     """Without `children`, an increment does not look at the children of what did not change itself."""
     with siebel([{**deal, "Action": []} for deal in deals(20)]) as scene:
