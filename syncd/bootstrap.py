@@ -366,6 +366,7 @@ def _make_adapter(
         labels=mapping.labels() if mapping is not None else {},
         chart={stage.id: stage.probability for stage in process.stages} if process is not None else {},
         timezone=given.timezone,
+        timezone_told=given.timezone_told,
         options=given.options,
     )
     try:

@@ -3,6 +3,7 @@
 import pytest
 
 from syncd.bootstrap import load_workspace
+from syncd.errors import ConfigError
 
 SOURCE = {
     "adapter": '"siebel"',
@@ -18,7 +19,7 @@ def digest(tmp_path):
     """Gives what identifies the reading of a source with some settings changed."""
 
     def of(**changed):
-        lines = [f"{name} = {value}\n" for name, value in {**SOURCE, **changed}.items()]
+        lines = [f"{name} = {value}\n" for name, value in {**SOURCE, **changed}.items() if value]
         file = tmp_path / "syncd.toml"
         file.write_text('[syncd]\ndatabase = "sqlite:///store.db"\n[sources.crm]\n' + "".join(lines), encoding="utf-8")
         (source,) = load_workspace(file).sources
@@ -48,3 +49,11 @@ def test_settings_that_show_other_records(digest, setting, value):
 def test_settings_that_show_the_same(digest, setting, value):
     """How fast and how often a source is read has no bearing on what was read before."""
     assert digest() == digest(**{setting: value})
+
+
+def test_a_source_that_must_say_its_zone(digest):
+    """Siebel's times are in a zone that nobody can know but who set it up: the business zone is no guess for it."""
+    with pytest.raises(ConfigError, match="timezone") as caught:
+        digest(timezone=None)
+
+    assert "zone of its account" in str(caught.value)

@@ -82,7 +82,7 @@ class SiebelAdapter:
         Raises:
             ConfigError: The settings contradict one another.
         """
-        check(settings)
+        check(settings, context)
         return cls(settings, context)
 
     async def pull(self, since: str | None = None) -> AsyncIterator[Page]:
