@@ -71,7 +71,7 @@ def server_time(answer: Answer, local: datetime) -> datetime:
     """
     try:
         told = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return local
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 

@@ -81,7 +81,7 @@ def check(settings: SiebelSettings, context: SourceContext) -> None:
     if settings.searchspec.count("(") != settings.searchspec.count(")") or settings.searchspec.count('"') % 2:
         problems.append(Problem(message="`searchspec` leaves a parenthesis or a quote open"))
     if not context.timezone_told:
-        # With a zone that is behind the right one, increments would ask for what changes in some hours, and get nothing.
+        # With one that is ahead of it, increments would ask for what changes in some hours, and get nothing.
         message = "`timezone` is needed: Siebel writes times in the zone of its account and does not say which"
         problems.append(Problem(message=message))
     if problems:
