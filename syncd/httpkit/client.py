@@ -25,7 +25,7 @@ import tenacity
 
 from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete, SourceUnavailable
 from syncd.httpkit.auth import Authenticator, authenticator
-from syncd.httpkit.budget import Budget
+from syncd.httpkit.budget import Budget, HeldBack
 from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import HttpSettings
@@ -257,13 +257,15 @@ class HttpClient:
                     return await self._attempt(method, url, given, check)
         except _Again as again:
             raise self._given_up(again) from None
+        except HeldBack:
+            raise SourceUnavailable("the system asks to be left alone for long", "try again later") from None
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _attempt(self, method: str, url: str, given: dict[str, Any], check: Callable[[Answer], object]) -> Answer:
         client, auth = self._opened()
         renewed = False
         while True:
-            async with self._budget.turn():
+            async with self._budget.turn(self._settings.patience_seconds):
                 # Only now: while it waited for its turn, others may have got new credentials.
                 proof = await auth.headers(client)
                 headers = httpx.Headers(self._settings.headers)
