@@ -16,6 +16,9 @@ from syncd.httpkit import HttpSettings
 LARGEST_PAGE: Final = 100
 """Records a page may hold unless an administrator raised the limit. REST API Guide, "About URI Parameters"."""
 
+USUAL_PAGE: Final = 10
+"""Records a page holds unless more are asked for. The same page."""
+
 SMALLEST_PAGE: Final = 2
 """Neighbouring pages share a record, so a page needs one more."""
 

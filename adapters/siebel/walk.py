@@ -31,6 +31,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.siebel.records import Answered
+from adapters.siebel.settings import USUAL_PAGE
 from syncd.errors import SourceIncomplete
 
 Ask = Callable[[int, bool], Awaitable[Answered]]
@@ -238,7 +239,10 @@ class Walk:
         elif self._counted:
             more, agrees = True, full and reached < self.total
         else:
-            more, agrees = full and bool((await self._ask(reached, False)).rows), True
+            # Versions before 24.1 may give children ten at a time, whatever is asked for, and say no more than that.
+            suspicious = full or (len(page.rows) == USUAL_PAGE and not page.last)
+            more = suspicious and bool((await self._ask(reached, False)).rows)
+            agrees = full or not more
         if page.next_start is not None and page.next_start <= offset:
             return None
         return replace(page, more=more) if agrees else None
@@ -255,7 +259,7 @@ _TOO_FAST: Final = (
 
 
 def _contradiction(page: Answered, size: int) -> SourceIncomplete:
-    if page.more and len(page.rows) < size:
+    if len(page.rows) < size and (page.more or len(page.rows) == USUAL_PAGE):
         return SourceIncomplete(
             f"Siebel gives {len(page.rows):,} records a page and not {size:,}",
             "set `page_size` to what it allows; 100 unless an administrator raised it",
