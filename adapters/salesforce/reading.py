@@ -106,7 +106,7 @@ class Reading:
                     break
             else:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
-            if ids := [row[0] for row in _SWEPT.rows(page.records)]:
+            if ids := _ids(_SWEPT.rows(page.records), 0):
                 if len(swept.add(ids)) < len(ids):
                     raise SourceIncomplete("the org gives the same records twice", "run again")
                 yield ids
@@ -158,7 +158,7 @@ class Reading:
 
     def _fresh(self, rows: list[Row]) -> list[Row]:
         """The rows that did not come before."""
-        new = self.seen.add([row[self._id] for row in rows])
+        new = self.seen.add(_ids(rows, self._id))
         return rows if len(new) == len(rows) else [rows[place] for place in new]
 
     async def _lost(self) -> AsyncGenerator[list[Row], None]:
@@ -176,3 +176,15 @@ class Reading:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
             if fresh := self._fresh(self._shape.rows(records)):
                 yield fresh
+
+
+def _ids(rows: Sequence[Row], at: int) -> list[str]:
+    """The ids of some rows.
+
+    Raises:
+        SourceIncomplete: One has none, so that nobody could tell whether it came.
+    """
+    ids = [row[at] for row in rows]
+    if not all(isinstance(one, str) and one for one in ids):
+        raise SourceIncomplete("the org gives a record without an id", "look whether a gateway changes answers")
+    return ids
