@@ -85,7 +85,7 @@ class Related:
             moves = [*_moves(plan.flow.shape, instances)]
         if CURRENCY in plan.tail:
             codes = await self._codes()
-            columns[CURRENCY] = [codes.get(plan.shape.get(row, CURRENCY_LOOKUP)) for row in rows]
+            columns[CURRENCY] = [codes.get(str(plan.shape.get(row, CURRENCY_LOOKUP))) for row in rows]
         values = [list(one) for one in zip(*(columns[name] for name in plan.tail), strict=True)]
         return Tails(values, self.notes(), moves)
 

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.salesforce import errors, soql
-from adapters.salesforce.decode import Shape
+from adapters.salesforce.decode import Row, Shape
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
 from adapters.salesforce.together import all_of
 from syncd.adapter import MISSING
+from syncd.errors import SourceIncomplete
 from syncd.httpkit import Refused
 
 _ASKED: Final = 3
@@ -138,7 +139,7 @@ class Children:
             try:
                 async with aclosing(self._org.query(query, shape.batch, everything=True)) as pages:
                     async for page in pages:
-                        yield [row[0] for row in shape.rows(page.records) if row[0]]
+                        yield [parent for parent in _parents(shape.rows(page.records), 0) if parent]
             except Refused as refused:
                 if not errors.is_denied(refused):
                     raise
@@ -249,7 +250,23 @@ def _by_parent(child: _Child, records: Sequence[Any]) -> dict[str, Any]:
     natives = child.shape.natives
     at = natives.index(_PARENT)
     found: dict[str, Any] = {}
-    for row in child.shape.rows(records):
+    rows = child.shape.rows(records)
+    for parent, row in zip(_parents(rows, at), rows, strict=True):
         named = {name: value for name, value in zip(natives, row, strict=True) if name != _PARENT}
-        found.setdefault(row[at], []).append(named)
+        found.setdefault(parent, []).append(named)
     return found
+
+
+def _parents(rows: Sequence[Row], at: int) -> list[Any]:
+    """What some rows belong to; None where that is nothing.
+
+    Raises:
+        SourceIncomplete: One does not say.
+    """
+    parents = [row[at] for row in rows]
+    if MISSING in parents:
+        raise SourceIncomplete(
+            "the org gives a row and not what it belongs to",
+            "run again; if it stays, look whether a gateway changes answers",
+        )
+    return parents

@@ -131,7 +131,8 @@ class _Moves:
         """The moves in rows that are sorted by opportunity and time."""
         moves = []
         for identity, stage, at in rows:
-            if stage and at and (identity, stage) != self._before:
+            told = isinstance(identity, str) and isinstance(stage, str) and isinstance(at, str)
+            if told and stage and (identity, stage) != self._before:
                 moves.append(Move(identity, stage, at))
                 self._before = (identity, stage)
         return moves

@@ -71,7 +71,7 @@ class Decoder:
         items = found.items if isinstance(found.items, list) else [found.items]
         links = found.Link if isinstance(found.Link, list) else [found.Link]
         rows = [msgspec.structs.astuple(one) for one in items]
-        if not text and any(row[0] is MISSING for row in rows):
+        if not all(isinstance(row[0], str) and row[0] for row in rows):
             raise msgspec.ValidationError("a record without an id")
         if _BLANK_BYTES in body:
             rows = [tuple("" if value == BLANK else value for value in row) for row in rows]

@@ -277,8 +277,10 @@ def test_a_proxy_that_answers_without_json(monkeypatch):
         (b'"Id":', b'"Idx":'),
         (b'"nextRecordsUrl":"', b'"nextRecordsUrl":"https://[x'),
         (b'"nextRecordsUrl":"', b'"nextRecordsUrl":"https://x:y'),
+        (b'"SystemModstamp":', b'"Elsewhere":'),
+        (b'"IsDeleted":', b'"Elsewhere":'),
     ],
-    ids=["no id", "no host", "no port"],
+    ids=["no id", "no host", "no port", "no stamp", "no state"],
 )
 def test_what_a_gateway_may_do_to_an_answer(monkeypatch, whole, changed):
     """Records without an id, and links that are none, make the pull incomplete; they raise nothing else."""
