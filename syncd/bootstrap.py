@@ -41,6 +41,11 @@ DEFAULT_CONFIGS: Final = ("syncd.toml", "config.example.toml")
 
 DEFAULT_PROCESS: Final = "mssp"
 
+_TUNING: Final = frozenset({
+    "page_size", "max_connections", "requests_per_second", "timeout_seconds", "patience_seconds", "verify",
+})  # fmt: skip
+"""Settings of a source that decide how fast it is read, and never what."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
@@ -340,7 +345,7 @@ def _source(
         mapper=mapper,
         min_rows_percent=given.min_rows_percent,
         sweep_hours=given.sweep_hours,
-        digest=_reading_digest(mapper, process),
+        digest=_reading_digest(mapper, process, given),
     )
 
 
@@ -366,6 +371,7 @@ def _make_adapter(
         labels=mapping.labels() if mapping is not None else {},
         chart={stage.id: stage.probability for stage in process.stages} if process is not None else {},
         timezone=given.timezone,
+        timezone_told=given.timezone_told,
         options=given.options,
     )
     try:
@@ -421,9 +427,14 @@ def _load_mapping(
     return None
 
 
-def _reading_digest(mapper: Mapper, process: Process) -> str:
-    """Identifies what decides how a record is read; when it changes, what was read before is read once more."""
-    told = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+def _reading_digest(mapper: Mapper, process: Process, given: SourceSettings) -> str:
+    """Identifies what decides which records are read, and how; when it changes, all is read once more.
+
+    Another address, account or filter shows other records, of which an increment would tell none that did not change.
+    """
+    asked = sorted((name, repr(value)) for name, value in given.options.items() if name not in _TUNING)
+    how = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+    told = (given.adapter, asked, *how)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 

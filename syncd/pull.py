@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from syncd.adapter import Adapter, Broken, KeyReader, Move, Page
-from syncd.errors import ConfigError, Problem, SourceIncomplete
+from syncd.errors import ConfigError, Problem, SourceIncomplete, WatermarkLost
 from syncd.mapping import Mapper, RowMapper
 from syncd.mapping.spec import fold
 from syncd.model import Opportunity, Rejected
@@ -32,6 +32,9 @@ Progress = Callable[[str, int, int, int], None]
 _LISTED: Final = 8
 """Names listed in a note before it says "and so many more"."""
 
+_MOST_STRANGE: Final = 10_000
+"""Records that no increment told of, beyond which all is read without looking for the others."""
+
 _SHOWN: Final = 1_000
 """Refused records of an incomplete source that are told of."""
 
@@ -44,7 +47,7 @@ class Source:
         min_rows_percent: A pull that gives fewer than this percentage of the records known before is incomplete.
         sweep_hours: How long increments may go on before it is asked again which records are gone, where they do not
             tell.
-        digest: Identifies what decides how its records are read: mapping, formats, chart.
+        digest: Identifies what decides which records are read, and how: settings, mapping, formats, chart.
     """
 
     name: str
@@ -247,11 +250,7 @@ class Pull:
         if self._since is not None:
             if not self._is_sweep_due():
                 return self._source.adapter.capabilities.deletions
-            given = 0
-            async for ids in self._key_reader().keys():
-                presence.spare(ids)
-                given += len(ids)
-            self._believe(given, whole=True)
+            await self._sweep_keys()
         elif self._nameless or self._doubtful:
             cause = (
                 "the source may have been cut" if self._doubtful else "records that cannot be told apart were refused"
@@ -261,6 +260,38 @@ class Pull:
             return False
         presence.sweep()
         return True
+
+    async def _sweep_keys(self) -> None:
+        """Learn from the keys what is there.
+
+        A record may come into view without having changed: somebody shared it, or a remote client brought it with an
+        older time. No increment tells of those, so keys that belong to nothing we know are not passed over.
+
+        Raises:
+            WatermarkLost: There are records that increments do not tell of.
+        """
+        given, strange, presence = 0, set[str](), self._writer.presence
+        async for ids in self._key_reader().keys():
+            presence.spare(ids)
+            strange |= presence.strange(ids)
+            given += len(ids)
+            if len(strange) > _MOST_STRANGE:
+                break
+        else:
+            self._believe(given, whole=True)
+            if strange:
+                await self._take_late(strange)
+        if strange := presence.strange([*strange]):
+            raise WatermarkLost(f"there are {len(strange):,} records that no increment told of", "run with `--full`")
+
+    async def _take_late(self, ids: set[str]) -> None:
+        """Read what was made since the increment was, and nothing else twice; the next increment starts before it."""
+        native = self._source.mapper.mapping.fields["id"]
+        async for page in self._source.adapter.pull(self._watermark):
+            if native in page.columns:
+                at = page.columns.index(native)
+                rows = [row for row in page.rows if str(row[at]) in ids]
+                self._take_page(Page(page.columns, rows, declared=page.declared, text=page.text, moves=page.moves))
 
     def _is_sweep_due(self) -> bool:
         if self._source.adapter.capabilities.deletions or not isinstance(self._source.adapter, KeyReader):

@@ -175,6 +175,48 @@ def test_a_sweep_that_gives_little_is_not_believed(crm):
     assert of(made).judged == 1
 
 
+def test_a_record_that_no_increment_told_of(runs, crm):
+    """What came into view without having changed is noticed by a sweep, and then everything is read."""
+    feed = Feed(qualified("1"), qualified("2"))
+    crm(feed)
+    feed.delete("2")
+    swept = crm(feed, hours=24)
+    feed.records |= {"2": qualified("2"), "old": qualified("old")}
+    feed.changed |= {"2": 0, "old": 0}
+    unaware = crm(feed, hours=24 * 30)
+    aware = crm(feed, hours=24)
+
+    assert (of(swept).judged, of(unaware).judged) == (1, 1)
+    assert feed.asked[-4:] == ["1", "keys", "1", None]
+    assert (of(aware).complete, of(aware).increment, of(aware).judged) == (True, False, 3)
+    assert runs.states(aware) == {
+        ("1", "OUT002"): "unchanged", ("2", "OUT002"): "reopened", ("old", "OUT002"): "new",
+    }  # fmt: skip
+
+
+class Busy(Feed):
+    """A feed into which somebody writes between an increment and the sweep after it."""
+
+    async def keys(self):
+        self.edit(qualified("1", "yes"), qualified("2"))
+        async for ids in super().keys():
+            yield ids
+
+
+def test_a_record_made_between_an_increment_and_its_sweep(runs, crm):
+    """It is read as well, and nothing else is read twice; what changed meanwhile is left to the next increment."""
+    feed = Busy(qualified("1"))
+    crm(feed)
+    feed.edit(qualified("1"))
+    swept = crm(feed, hours=24)
+    later = crm(feed, hours=24 * 30)
+
+    assert feed.asked == [None, "1", "keys", "2", "2"]
+    assert (of(swept).complete, of(swept).increment, of(swept).judged, of(swept).rejected) == (True, True, 2, 0)
+    assert runs.states(swept) == {("1", "OUT002"): "unchanged", ("2", "OUT002"): "new"}
+    assert runs.states(later) == {("1", "OUT002"): "fixed: fixed", ("2", "OUT002"): "unchanged"}
+
+
 def test_a_full_pull_when_asked_and_when_the_mapping_changed(crm):
     """`--full` reads everything, and so does a run after the mapping changed, since snapshots then say other things."""
     feed = Feed(qualified("1"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 import ssl
 import uuid
 from abc import ABC, abstractmethod
@@ -42,6 +43,10 @@ _EARLY: Final = 60.0
 """Seconds before its end that a token is renewed: as long as a slow request may be on its way."""
 _USUAL_LIFE: Final = 900.0
 """Of a token whose server does not say how long it lives. Salesforce does not; its shortest setting is this."""
+_DEADLINES: Final = 10
+"""The token endpoint may take so many times as long as it may stay silent."""
+_LARGEST: Final = 1 << 20
+"""Bytes of its answer."""
 _ASSERTION_LIFE: Final = 180
 """Seconds an assertion is good for. Salesforce allows three minutes, others more."""
 
@@ -75,7 +80,9 @@ class Authenticator(ABC):
         """
 
 
-def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authenticator:
+def authenticator(
+    auth: Auth, *, folder: Path, clock: Clock, name: str, headers: Mapping[str, str] | None = None
+) -> Authenticator:
     """The authenticator for some settings.
 
     Args:
@@ -83,29 +90,37 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
         folder: Where relative paths start.
         clock: Time.
         name: Of the source, for messages.
+        headers: Sent with requests to the token endpoint.
     """
     match auth:
         case NoAuth():
-            return _Fixed(folder, lambda _: {})
+            return _Fixed(folder, name, lambda _: {})
         case BasicAuth():
-            return _Fixed(folder, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
+            return _Fixed(folder, name, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
         case BearerAuth():
-            return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
+            return _Fixed(folder, name, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
         case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
-            return _Token(auth, folder=folder, clock=clock, name=name)
+            return _Token(auth, folder=folder, clock=clock, name=name, headers=headers or {})
 
 
 class _Fixed(Authenticator):
     """The same header every time; the secret is read once."""
 
-    def __init__(self, folder: Path, make: Any) -> None:
-        self._folder, self._make = folder, make
+    def __init__(self, folder: Path, name: str, make: Any) -> None:
+        self._folder, self._name, self._make = folder, name, make
         self._header: SecretValue | None = None
 
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:  # noqa: ARG002 - the shape of all
         if self._header is None:
             given = self._make(lambda secret: resolve(secret, folder=self._folder).reveal())
-            self._header = SecretValue(given.get("Authorization", ""))
+            header = given.get("Authorization", "")
+            if not _fits_header(header):
+                message = (
+                    f"the secret in `auth` of source {self._name} holds what no header can carry, such as a second line"
+                    " or a byte order mark"
+                )
+                raise ConfigError(Problem(message=message))
+            self._header = SecretValue(header)
         value = self._header.reveal()
         return {"Authorization": value} if value else {}
 
@@ -128,8 +143,10 @@ class _Token(Authenticator):
         folder: Path,
         clock: Clock,
         name: str,
+        headers: Mapping[str, str],
     ) -> None:
         self._auth, self._folder, self._clock, self._name = auth, folder, clock, name
+        self._sent_along = headers
         self._token: SecretValue | None = None
         self._ends = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -149,41 +166,55 @@ class _Token(Authenticator):
     async def _fetch(self, client: httpx.AsyncClient) -> None:
         form, headers = self._form()
         asked = self._clock.monotonic()
-        answer = await self._ask(client, form, headers)
+        content = await self._ask(client, form, {**self._sent_along, **headers})
         try:
-            fields = msgspec.json.decode(answer.content, type=dict[str, Any])
-            life = msgspec.convert(fields, _Grant).expires_in
-            token = fields[self._auth.token_field]
+            fields = msgspec.json.decode(content, type=dict[str, Any])
+            life = _seconds(msgspec.convert(fields, _Grant).expires_in)
+            token = _usable(fields[self._auth.token_field])
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
             raise AuthFailed(
-                f"the authorization server answered without a field {self._auth.token_field!r}",
+                f"the authorization server answered without a token in the field {self._auth.token_field!r}",
                 f"check `token_url` and `token_field` of source {self._name}",
             ) from None
-        self._token = SecretValue(str(token))
+        self._token = SecretValue(token)
         self.granted = {
             name: value for name, value in fields.items() if isinstance(value, str) and not name.endswith("token")
         }
         # A token that lives shorter than we renew early would be fetched for every request.
-        self._ends = asked + max(float(life) if life else _USUAL_LIFE, _EARLY + 1)
+        self._ends = asked + max(life, _EARLY + 1)
 
-    async def _ask(
-        self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]
-    ) -> httpx.Response:
+    async def _ask(self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
+        silence = client.timeout.read or _EARLY
+        content = bytearray()
         try:
-            answer = await client.post(self._auth.token_url, data=dict(form), headers=dict(headers))
-        except httpx.HTTPError as error:
+            async with (
+                asyncio.timeout(silence * _DEADLINES),
+                client.stream("POST", self._auth.token_url, data=dict(form), headers=dict(headers)) as answer,
+            ):
+                async for piece in answer.aiter_bytes():
+                    content += piece
+                    if len(content) > _LARGEST:
+                        raise SourceUnavailable(
+                            "the authorization server answers with more than a token",
+                            f"check `token_url` of source {self._name}",
+                        )
+        except TimeoutError:
+            raise SourceUnavailable(
+                "the authorization server took longer to answer than a request may", "try again later"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceUnavailable(
                 f"the authorization server could not be reached ({type(error).__name__})",
                 f"check `token_url` of source {self._name}, or try again later",
             ) from None
-        if answer.status_code >= 500:  # noqa: PLR2004 - the server's own trouble
+        if answer.status_code >= 500 or answer.status_code in {408, 429}:  # noqa: PLR2004 - its own trouble, or too busy
             raise SourceUnavailable(f"the authorization server answered {answer.status_code}", "try again later")
         if not answer.is_success:
             raise AuthFailed(
-                f"the authorization server refuses (status {answer.status_code}{_error_code(answer)})",
+                f"the authorization server refuses (status {answer.status_code}{_error_code(bytes(content))})",
                 f"check `auth` of source {self._name}: id, secret or key, scope, and whether the client is enabled",
             )
-        return answer
+        return bytes(content)
 
     def _form(self) -> tuple[dict[str, str], dict[str, str]]:
         auth = self._auth
@@ -233,6 +264,31 @@ class _Token(Authenticator):
         return resolve(secret, folder=self._folder).reveal()
 
 
+def _fits_header(text: str) -> bool:
+    """Whether a header can carry a text: what is sent otherwise ends in an error that quotes it."""
+    return text.isascii() and text.isprintable()
+
+
+def _usable(token: object) -> str:
+    """A token as it can be sent.
+
+    Raises:
+        KeyError: It is none.
+    """
+    if not isinstance(token, str) or not token or not _fits_header(token):
+        raise KeyError
+    return token
+
+
+def _seconds(life: float | str | None) -> float:
+    """How long a token lives; some servers write the number as a text, and some write nothing of use."""
+    try:
+        seconds = float(life or 0)
+    except ValueError:
+        seconds = 0
+    return seconds if 0 < seconds < math.inf else _USUAL_LIFE
+
+
 def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
@@ -253,9 +309,9 @@ _ERROR_CODES: Final = (
 """The error codes of RFC 6749 section 5.2; any other text of the server is not repeated."""
 
 
-def _error_code(answer: httpx.Response) -> str:
+def _error_code(content: bytes) -> str:
     try:
-        said = msgspec.json.decode(answer.content, type=dict[str, Any]).get("error")
+        said = msgspec.json.decode(content, type=dict[str, Any]).get("error")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     return f", {said}" if isinstance(said, str) and said in _ERROR_CODES else ""

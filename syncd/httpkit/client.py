@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -26,8 +25,8 @@ import tenacity
 
 from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete, SourceUnavailable
 from syncd.httpkit.auth import Authenticator, authenticator
-from syncd.httpkit.budget import Budget
-from syncd.httpkit.links import on_own_host, same_origin
+from syncd.httpkit.budget import Budget, HeldBack
+from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import HttpSettings
 from syncd.logs import note
@@ -258,16 +257,20 @@ class HttpClient:
                     return await self._attempt(method, url, given, check)
         except _Again as again:
             raise self._given_up(again) from None
+        except HeldBack:
+            raise SourceUnavailable("the system asks to be left alone for long", "try again later") from None
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _attempt(self, method: str, url: str, given: dict[str, Any], check: Callable[[Answer], object]) -> Answer:
         client, auth = self._opened()
         renewed = False
         while True:
-            async with self._budget.turn():
+            async with self._budget.turn(self._settings.patience_seconds):
                 # Only now: while it waited for its turn, others may have got new credentials.
                 proof = await auth.headers(client)
-                headers = {**given["headers"], **proof}
+                headers = httpx.Headers(self._settings.headers)
+                headers.update(given["headers"])
+                headers.update(proof)
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
             reaction = self._react(answer)
             if reaction is Reaction.RENEW and not renewed and auth.renewable:
@@ -313,7 +316,7 @@ class HttpClient:
             async with client.stream(method, url, **given) as response:
                 if not response.has_redirect_location:
                     return Answer(response.status_code, response.headers, await self._body(response))
-                target = urljoin(url, response.headers["location"])
+                target = joined(url, response.headers["location"])
             if not same_origin(target, url):
                 raise SourceUnavailable(
                     "the system redirects to another host, which is not followed because it would get the credentials",
@@ -347,13 +350,20 @@ class HttpClient:
                 verify=self._trust(),
                 timeout=httpx.Timeout(self._settings.timeout_seconds),
                 limits=limits,
-                headers={"Accept": "application/json", "User-Agent": "syncd", **self._settings.headers},
+                headers={"Accept": "application/json", "User-Agent": "syncd"},
                 follow_redirects=False,
                 trust_env=False,
             )
         if self._auth is None:
-            self._auth = authenticator(self._settings.auth, folder=self._folder, clock=self._clock, name=self._name)
+            self._auth = authenticator(
+                self._settings.auth, folder=self._folder, clock=self._clock, name=self._name,
+                headers=self._settings.headers if self._issues_tokens() else None,
+            )  # fmt: skip
         return self._client, self._auth
+
+    def _issues_tokens(self) -> bool:
+        """Whether tokens come from the system's own host, which alone is to see the headers of the configuration."""
+        return same_origin(getattr(self._settings.auth, "token_url", ""), self.base_url)
 
     def _trust(self) -> ssl.SSLContext:
         if self._settings.verify is None:

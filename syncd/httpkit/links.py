@@ -5,7 +5,41 @@ A gateway in front of a CRM is one reason why they name another host; an attack 
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+
+from syncd.errors import SourceIncomplete
+
+_NO_ADDRESS: Final = (
+    "an answer of the system leads to an address that is none",
+    "run again; if it stays, look whether a gateway changes answers",
+)
+
+
+def taken_apart(link: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        SourceIncomplete: It is none.
+    """
+    try:
+        parts = urlsplit(link)
+        _ = parts.port  # a port that is no number is noticed no earlier
+    except ValueError:
+        raise SourceIncomplete(*_NO_ADDRESS) from None
+    return parts
+
+
+def joined(url: str, link: str) -> str:
+    """The address a link means that was found at another address.
+
+    Raises:
+        SourceIncomplete: It is none.
+    """
+    try:
+        return urljoin(url, link)
+    except ValueError:
+        raise SourceIncomplete(*_NO_ADDRESS) from None
 
 
 def on_own_host(base_url: str, link: str) -> str:
@@ -14,8 +48,11 @@ def on_own_host(base_url: str, link: str) -> str:
     Args:
         base_url: The configured one.
         link: Absolute, or relative to the host's root or to the base URL.
+
+    Raises:
+        SourceIncomplete: It is no address.
     """
-    base, target = urlsplit(base_url), urlsplit(link)
+    base, target = taken_apart(base_url), taken_apart(link)
     path = target.path
     if not path.startswith("/"):
         path = f"{base.path.rstrip('/')}/{path}" if path else base.path
@@ -24,16 +61,23 @@ def on_own_host(base_url: str, link: str) -> str:
 
 
 def query_of(link: str) -> dict[str, str]:
-    """The parameters of a link; of one that is there twice, the last."""
-    return dict(parse_qsl(urlsplit(link).query, keep_blank_values=True))
+    """The parameters of a link; of one that is there twice, the last.
+
+    Raises:
+        SourceIncomplete: It is no address.
+    """
+    return dict(parse_qsl(taken_apart(link).query, keep_blank_values=True))
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two addresses have scheme, host and port in common."""
-    return _origin(one) == _origin(other)
+    """Whether two addresses have scheme, host and port in common; what is no address has nothing."""
+    try:
+        return _origin(one) == _origin(other)
+    except SourceIncomplete:
+        return False
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
+    parts = taken_apart(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual

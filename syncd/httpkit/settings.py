@@ -6,6 +6,7 @@ An adapter's `Settings` derives from `HttpSettings` and adds its own.
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -125,7 +126,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         requests_per_second: Requests begun in a second at most; None sets no limit.
         timeout_seconds: How long the system may stay silent within one request.
         patience_seconds: How long one request is repeated before the source counts as unavailable.
-        headers: Sent with every request, such as a key of a gateway; not for credentials.
+        headers: Sent with every request to the host of `base_url`, such as a key of a gateway; not for credentials.
         verify: A file with the certificates to trust in place of the system's, or None.
     """
 
@@ -138,3 +139,17 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     patience_seconds: Annotated[float, msgspec.Meta(ge=0)] = 300.0
     headers: dict[str, str] = {}
     verify: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no request can carry.
+
+        Raises:
+            ValueError: A header is none, or the address.
+        """
+        try:
+            _ = urlsplit(self.base_url).port
+        except ValueError:
+            raise ValueError("base_url is no address: its host or its port is none") from None
+        for name, value in self.headers.items():
+            if not (name.isascii() and name.isprintable() and value.isascii() and value.isprintable()):
+                raise ValueError(f"the header {name!r} holds what no header can carry: letters beyond ASCII, or lines")

@@ -35,7 +35,9 @@ class Presence:
         self._marks = bytearray(row.next_number // 8 + 1)
         self._spared = bytearray(len(self._marks))
         own = snapshot.c.source_id == row.source_id
-        self._keys = select(snapshot.c.key, snapshot.c.gone_run).where(own, among(connection, snapshot.c.id, "ids"))
+        self._keys = select(snapshot.c.key, snapshot.c.gone_run, snapshot.c.id).where(
+            own, among(connection, snapshot.c.id, "ids")
+        )
         self.went = 0
         self.spares = False
 
@@ -52,15 +54,19 @@ class Presence:
 
     def spare(self, ids: Sequence[str]) -> None:
         """Note that records are there, though the pull did not read what they hold now."""
-        for key, _ in self._find(ids):
+        for key, _, _ in self._find(ids):
             number = key - self._base
             if number < self._known:
                 self._spared[number >> 3] |= 1 << (number & 7)
                 self.spares = True
 
+    def strange(self, ids: Sequence[str]) -> set[str]:
+        """Those of some ids of which no record is known, or only one that was gone before."""
+        return {*ids} - {identity for _, gone_run, identity in self._find(ids) if gone_run is None}
+
     def remove(self, ids: Sequence[str]) -> None:
         """Note that records are gone, whatever was seen of them before."""
-        self._leave([key for key, gone_run in self._find(ids) if gone_run is None])
+        self._leave([key for key, gone_run, _ in self._find(ids) if gone_run is None])
 
     def sweep(self) -> None:
         """Take every record that was neither read nor spared for gone."""
@@ -74,11 +80,11 @@ class Presence:
         number = key - self._base
         return bool(self._spared[number >> 3] >> (number & 7) & 1)
 
-    def _find(self, ids: Sequence[str]) -> Sequence[tuple[int, int | None]]:
+    def _find(self, ids: Sequence[str]) -> Sequence[tuple[int, int | None, str]]:
         if not ids:
             return []
         found = self._connection.execute(self._keys, {"ids": list_value(self._connection, list(ids))})
-        return [(key, gone_run) for key, gone_run in found]
+        return [(key, gone_run, identity) for key, gone_run, identity in found]
 
     def _leave(self, keys: list[int]) -> None:
         if keys:
