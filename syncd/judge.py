@@ -22,9 +22,9 @@ from syncd.policy import Policy
 from syncd.process import Process
 from syncd.rules import dated_rules, standing_rules
 from syncd.rules.base import UNKNOWN, Bench, DatedRule, StandingRule, Trail
-from syncd.rules.compiled import BY_RULE, Column, Recall, union
+from syncd.rules.compiled import BY_RULE, NOTHING, Column, Recall, union
 from syncd.rules.stage import STG001, STG004, LostAgainstStage, unrecognised_stage
-from syncd.rules.state import Key, Path
+from syncd.rules.state import Path, State
 from syncd.rules.verdict import Names, Verdict
 
 __all__ = ["ExtraRule", "Judge", "Verdict"]
@@ -86,6 +86,7 @@ class Judge:
         self._bit = {code: 1 << index for index, code in enumerate(self.codes)}
         self._names = Names(self.codes, tuple(stage.id for stage in process.stages), {})
         self._former = Former(process)
+        self._denied_at, self._form_at = len(process.evidence), 2 * len(process.evidence)
         self._columns = self._compile(standing, dated, Recall(memory), Recall(memory))
 
     def _compile(
@@ -137,13 +138,13 @@ class Judge:
             form = current.form | DISORDERLY
         if column.asks_overdue and (day := current.decision_due) is not None and day < self.today:
             form |= OVERDUE
-        mask = column.mask
-        key: Key = (current.met & mask, current.not_met & mask, current.probability, form & column.form_mask)
+        bits = (current.met | current.not_met << self._denied_at | form << self._form_at) & column.mask
+        state: State = bits
         if trail is not None and (path := _path(trail)) is not None:
-            key = (*key, path)
-        verdict = column.settled.get(key)
+            state = (bits, path)
+        verdict = column.settled.get(current.probability, NOTHING).get(state)
         if verdict is None:
-            verdict = column.judge(key, current, trail)
+            verdict = column.judge(state, current, trail)
         return self._with_own(verdict, opportunity) if self._extra else verdict
 
     def _with_own(self, verdict: Verdict, opportunity: Opportunity) -> Verdict:
