@@ -87,7 +87,9 @@ class Judge:
         self._names = Names(self.codes, tuple(stage.id for stage in process.stages), {})
         self._former = Former(process)
         self._denied_at, self._form_at = len(process.evidence), 2 * len(process.evidence)
-        self._columns = self._compile(standing, dated, Recall(memory), Recall(memory))
+        self._narrow = Recall(memory)
+        self._strange: dict[str | None, Verdict] = self._narrow.table()
+        self._columns = self._compile(standing, dated, Recall(memory), self._narrow)
 
     def _compile(
         self, standing: list[StandingRule], dated: list[DatedRule], wide: Recall, narrow: Recall
@@ -175,18 +177,26 @@ class Judge:
 
     def _as_of_today(self, opportunity: Opportunity) -> Opportunity:
         """A fact dated in the future is not met until that day (settled reading 2)."""
-        future = union(1 << bit for bit, day in opportunity.dates.items() if day > self.today)
+        today, future = self.today, 0
+        for bit, day in opportunity.dates.items():
+            if day > today:
+                future |= 1 << bit
         met, not_met = opportunity.met & ~future, opportunity.not_met | future
-        return self._former.formed(msgspec.structs.replace(opportunity, met=met, not_met=not_met))
+        current = msgspec.structs.replace(opportunity, met=met, not_met=not_met)
+        # Of the form, only what it says of facts without a proof depends on which are met.
+        return self._former.formed(current) if opportunity.bare or opportunity.untold else current
 
     def _outside(self, opportunity: Opportunity) -> Verdict:
         """A record of a stage that is not recognised: lost, it cannot be judged; else STG001 says so."""
         if opportunity.status == "lost":
             bit = self._bit.get(STG004.code, 0)
             return Verdict(self._names, (), bit, bit)
+        label = opportunity.stage_label
+        return self._strange.get(label) or self._narrow.keep(self._strange, label, self._unrecognised(label))
+
+    def _unrecognised(self, label: str | None) -> Verdict:
         bit = self._bit.get(STG001.code, 0)
-        said = (unrecognised_stage(self._bench, opportunity),) if bit else ()
-        return Verdict(self._names, said, bit, 0)
+        return Verdict(self._names, (unrecognised_stage(self._bench, label),) if bit else (), bit, 0)
 
 
 def _path(trail: Trail) -> Path | None:

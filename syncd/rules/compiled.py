@@ -261,7 +261,7 @@ class Column:
         others = [panel for panel in panels if panel.whole & ~about_outcomes]
         self._outcome_rules = GroupPanel([one for one in panels if one not in others], self._width, narrow)
         groups = _grouped(others, self._width, narrow)
-        self._checkpoints = [(panel, panel.mask, panel.whole) for panel in groups]
+        self._checkpoints = [(panel, panel.mask, panel.whole, panel.table.get) for panel in groups]
         self._outcome_mask = about_outcomes | about_outcomes << self._width
         # A mask that is negative, as those of all bare facts are, takes longer to apply.
         form_mask = asked & ~(-1 << BARE_SHIFT + self._width)
@@ -317,10 +317,10 @@ class Column:
         ranked = views.by_rank.get(rank_key) or self._ask_ranks(views, *rank_key)
         findings = outcomes.findings + ranked.findings + fields.findings
         unknown = outcomes.unknown | ranked.unknown | fields.unknown
-        for panel, mask, whole in self._checkpoints:
+        for panel, mask, whole, known in self._checkpoints:
             part = bits & mask
             if part != whole:
-                said = panel.table.get(part) or panel.learn(part)
+                said = known(part) or panel.learn(part)
                 findings += said.findings
                 unknown |= said.unknown
         verdict = self._verdict(findings, fields.due, unknown, ranked.rank)
