@@ -285,7 +285,10 @@ class Column:
         if left is None:
             verdict, left = self._put_together(probability, state)
             if left is None:
-                return self._settle(probability, state, verdict)
+                table = self.settled.get(probability)
+                if table is None:
+                    table = self._wide.keep(self.settled, probability, {})
+                return self._wide.keep(table, state, verdict)
             self._wide.keep(self._unsettled, (probability, state), left)
         findings, unknown = left.verdict.findings, left.verdict.unknown_bits
         for rule, bit in left.open:
@@ -297,12 +300,6 @@ class Column:
         if findings is left.verdict.findings and unknown == left.verdict.unknown_bits:
             return left.verdict
         return self._verdict(findings, left.verdict.due_bits, unknown, left.rank)
-
-    def _settle(self, probability: Number, state: State, verdict: Verdict) -> Verdict:
-        table = self.settled.get(probability)
-        if table is None:
-            table = self._wide.keep(self.settled, probability, {})
-        return self._wide.keep(table, state, verdict)
 
     def _put_together(self, probability: Number, state: State) -> tuple[Verdict, Unsettled | None]:
         """The verdict on a state, as far as the state decides it, and what it leaves open if anything."""
