@@ -112,7 +112,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         wire=_of_dynamics,
         key="value",
         always_owned=True,
-        page=r"GET /opportunities\?\$(select|skiptoken)",
+        page=r"GET .*/opportunities\?(?!.*\$(apply|filter|deltatoken))",
         edit=lambda double, identity, values: double.edit("opportunities", identity, values),
     ),
     "rest": Dialect(
