@@ -118,7 +118,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--crm", default=",".join(DIALECTS), help="which systems, in this order")
+    parser.add_argument("--crm", help=f"which systems, in this order; {','.join(DIALECTS)} if absent")
     parser.add_argument("--fields", choices=[*SELECTIONS], default="few", help="20 columns, or every one there is")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="also first pulls with answers this late")
     parser.add_argument("--faults", action="store_true", help="also a first pull with one answer in twenty wrong")
@@ -126,12 +126,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", choices=["dlt"], help="another tool to compare with")
     parser.add_argument("--peer-python", type=Path, help="the Python in whose environment that tool is installed")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--small", action="store_true", help="a smoke run: 1,000 rows, one pair, two systems")
+    parser.add_argument("--small", action="store_true", help="a smoke run: 1,000 rows, one pair")
     parser.add_argument("--folder", type=Path, help="where to make the working folder; the system's choice if absent")
     parser.add_argument("--write-results", action="store_true", help="replace this benchmark's section of RESULTS.md")
     given = parser.parse_args()
+    given.crm = given.crm or (_SMOKE if given.small else ",".join(DIALECTS))
     if given.small:
-        given.rows, given.pairs, given.crm = 1_000, 1, _SMOKE
+        given.rows, given.pairs = 1_000, 1
     if unknown := [crm for crm in given.crm.split(",") if crm not in DIALECTS]:
         parser.error(f"--crm: {', '.join(unknown)}; known: {', '.join(DIALECTS)}")
     if given.peer_python is not None:

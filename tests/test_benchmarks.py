@@ -138,7 +138,7 @@ def test_small_judge_benchmark(tmp_path):
 
 
 def test_small_pull_benchmark(tmp_path):
-    """Small pulls of two systems find the seeded truth, and a full pull of unchanged rows leaves the store as it was."""
-    done = start("pull.py", "--small", folder=tmp_path)
+    """Small pulls find the seeded truth, and a full pull of unchanged rows leaves the store as it was."""
+    done = start("pull.py", "--small", "--crm", "rest", folder=tmp_path)
 
     assert (done.returncode, "increment, nothing changed" in done.stdout) == (0, True), done.stderr
