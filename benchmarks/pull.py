@@ -107,7 +107,7 @@ def _memory(crm: str, base: Path, given: argparse.Namespace) -> list[str]:
         with PullBench.start(crm, _folder(base, f"memory-{rows}"), rows, given.seed, given.fields) as bench:
             bench.learn_pages()
             sizes.append((rows, bench.check(fresh=True)))
-    return [f"### {crm}, memory", "", *tables.of_memory(sizes)]
+    return tables.of_memory(sizes)
 
 
 def _note(text: str) -> None:
@@ -128,7 +128,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--small", action="store_true", help="a smoke run: 1,000 rows, one pair")
     parser.add_argument("--folder", type=Path, help="where to make the working folder; the system's choice if absent")
-    parser.add_argument("--write-results", action="store_true", help="replace this benchmark's section of RESULTS.md")
+    parser.add_argument("--write-results", action="store_true", help="replace what was measured in RESULTS.md")
     given = parser.parse_args()
     given.crm = given.crm or (_SMOKE if given.small else ",".join(DIALECTS))
     if given.small:
@@ -146,24 +146,29 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the benchmark; 0 when every run was right, whatever it took."""
     given = _arguments()
-    lines: list[str] = []
     try:
         with tempfile.TemporaryDirectory(dir=given.folder, prefix="syncd-bench-") as base:
             for crm in given.crm.split(","):
                 _note(f"{crm}: generating {given.rows:,} rows")
                 with PullBench.start(crm, _folder(Path(base), crm), given.rows, given.seed, given.fields) as bench:
-                    lines += [f"### {crm}", "", *_measure(bench, given)]
+                    _tell(crm, f"Pulls from {crm}", _measure(bench, given), given)
             if given.memory_rows:
-                lines += _memory(given.crm.split(",")[0], Path(base), given)
+                crm = given.crm.split(",")[0]
+                _tell(f"{crm}-memory", f"Memory of pulls from {crm}", _memory(crm, Path(base), given), given)
     except (RunFailed, WrongResult) as error:
-        _note(f"nothing is reported, because a run went wrong: {error}")
+        _note(f"nothing more is reported, because a run went wrong: {error}")
         return 1
-    lines += machine("syncd", "httpx", "msgspec", "SQLAlchemy")
-    print("\n".join(lines))
-    if given.write_results:
-        name, title = {"few": ("pull", "20 columns"), "all": ("pull-all", "all columns")}[given.fields]
-        write_section(name, f"Pulls over HTTP, {title}", lines)
     return 0
+
+
+def _tell(name: str, title: str, lines: list[str], given: argparse.Namespace) -> None:
+    """Print a section, and write it down where that is asked for."""
+    if given.fields != "few":
+        name, title = f"{name}-{given.fields}", f"{title}, {given.fields} columns"
+    lines += machine("syncd", "httpx", "msgspec", "SQLAlchemy")
+    print("\n".join([f"## {title}", "", *lines]), flush=True)
+    if given.write_results:
+        write_section(f"pull-{name}", title, lines)
 
 
 def _folder(base: Path, name: str) -> Path:
