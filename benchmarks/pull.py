@@ -117,7 +117,7 @@ def _note(text: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=5, help="0 measures memory alone")
     parser.add_argument("--crm", help=f"which systems, in this order; {','.join(DIALECTS)} if absent")
     parser.add_argument("--fields", choices=[*SELECTIONS], default="few", help="20 columns, or every one there is")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="also first pulls with answers this late")
@@ -148,7 +148,7 @@ def main() -> int:
     given = _arguments()
     try:
         with tempfile.TemporaryDirectory(dir=given.folder, prefix="syncd-bench-") as base:
-            for crm in given.crm.split(","):
+            for crm in given.crm.split(",") if given.pairs else []:
                 _note(f"{crm}: generating {given.rows:,} rows")
                 with PullBench.start(crm, _folder(Path(base), crm), given.rows, given.seed, given.fields) as bench:
                     _tell(crm, f"Pulls from {crm}", _measure(bench, given), given)
