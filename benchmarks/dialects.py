@@ -36,6 +36,8 @@ CHANGED_EVERY: Final = 100
 
 _DAY_COLUMNS: Final = ("close_date", "decision_due", "stage_entered_at")
 
+_EDITED: Final = ("name", "probability", "stage", "status")
+
 Native = dict[str, Any]
 
 
@@ -223,8 +225,9 @@ class Shape:
         return native
 
     def changes(self, cells: Sequence[str]) -> Native:
-        """What an edit of a row that `changed` gave changes, in the fields of the system."""
-        return {self._fields[name]: cells[AT[name]] for name in ("name", "probability")}
+        """What an edit of a row that `changed` gave says, in the fields of the system; its status stays as it is."""
+        native = self.native(cells)
+        return {field: native[field] for field in map(self._fields.__getitem__, _EDITED)}
 
 
 def changed(cells: Sequence[str]) -> list[str]:

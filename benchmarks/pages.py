@@ -94,6 +94,8 @@ class Desk:
         sent: Bytes of the answers.
         misses: Answered by the double, for the first time.
         faults: Answered wrongly on purpose.
+        waiting: Answers that are late and not sent yet.
+        at_once: The most that were under way together, where answers come late.
         trace: Each request: method, target, headers and body.
     """
 
@@ -106,6 +108,8 @@ class Desk:
     sent: int = 0
     misses: int = 0
     faults: int = 0
+    waiting: int = 0
+    at_once: int = 0
     trace: list[tuple[str, str, Mapping[str, str], str]] = field(default_factory=list)
     chance: random.Random = field(default_factory=random.Random)
     kept: dict[tuple[str, bytes, bytes], bytes] = field(default_factory=dict)
@@ -115,14 +119,14 @@ class Desk:
         self.state = given.get("state", "base")
         self.latency, self.share = float(given.get("latency", 0)), float(given.get("faults", 0))
         self.tracing = given.get("trace") == "1"
-        self.requests = self.sent = self.misses = self.faults = 0
+        self.requests = self.sent = self.misses = self.faults = self.waiting = self.at_once = 0
         self.trace.clear()
         self.chance.seed(int(given.get("seed", 7)))
 
     def report(self) -> bytes:
         """What was counted, as JSON."""
         counted = {"requests": self.requests, "sent": self.sent, "misses": self.misses, "faults": self.faults}
-        return json.dumps({**counted, "trace": self.trace}).encode()
+        return json.dumps({**counted, "at_once": self.at_once, "trace": self.trace}).encode()
 
     def answer(self, head: bytes, body: bytes) -> tuple[bytes, bool]:
         """The bytes of an answer, and whether the connection breaks after them."""
@@ -223,9 +227,15 @@ class Conversation(asyncio.Protocol):
         self._buffer = rest[length:]
         answer, breaks = self._desk.answer(head, rest[:length])
         if self._desk.latency and b" /__bench/" not in head:
-            asyncio.get_running_loop().call_later(self._desk.latency, self._send, answer, breaks)
+            self._desk.waiting += 1
+            self._desk.at_once = max(self._desk.at_once, self._desk.waiting)
+            asyncio.get_running_loop().call_later(self._desk.latency, self._send_late, answer, breaks)
         else:
             self._send(answer, breaks)
+
+    def _send_late(self, answer: bytes, breaks: bool) -> None:
+        self._desk.waiting -= 1
+        self._send(answer, breaks)
 
     def _send(self, answer: bytes, breaks: bool) -> None:
         if self._transport.is_closing():

@@ -65,6 +65,7 @@ class Run:
         sent: Bytes of those answers.
         misses: Of those, what was not rendered before.
         faults: Of those, what was answered wrongly on purpose.
+        at_once: The most that were under way together, where answers come late.
     """
 
     cost: Cost
@@ -72,6 +73,7 @@ class Run:
     sent: int
     misses: int
     faults: int
+    at_once: int
 
 
 @dataclass(slots=True)
@@ -201,7 +203,7 @@ class PullBench:
         self._ask(f"reset?{urlencode(server)}")
         cost = measure(command, folder=self.folder, environment=self.environment, accept=accept)
         counted = self._ask("report")
-        return Run(cost, counted["requests"], counted["sent"], counted["misses"], counted["faults"])
+        return Run(cost, **{name: count for name, count in counted.items() if name != "trace"})
 
     def digests(self) -> dict[str, str]:
         """For each table of the store, what stands in it, row by row, in few characters."""

@@ -64,7 +64,7 @@ def of_latency(bench: PullBench, runs: Sequence[Run], milliseconds: float, targe
     line = (
         f"With {milliseconds:g} ms a request, first pull / (pages x latency / at once) = {ratio.median:.2f} "
         f"({ratio.low:.2f} to {ratio.high:.2f}){target}: {bench.pages:,} pages, {bench.width} at once, so "
-        f"{least:.2f} s; {runs[0].requests:,} requests."
+        f"{least:.2f} s; {runs[0].requests:,} requests, at most {max(run.at_once for run in runs)} under way together."
     )
     return [line, ""]
 
