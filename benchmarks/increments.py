@@ -89,7 +89,7 @@ class Bench:
         source = Source(
             name="crm",
             adapter_name="feed",
-            adapter=self._feed,  # type: ignore[arg-type] - made by no configuration
+            adapter=self._feed,  # type: ignore[arg-type]  # no configuration makes it
             mapper=Mapper(mapping, process, Reading(business_zone=_UTC, source_zone=_UTC)),
             digest="benchmark",
         )
