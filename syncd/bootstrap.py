@@ -40,6 +40,11 @@ DEFAULT_CONFIGS: Final = ("syncd.toml", "config.example.toml")
 
 DEFAULT_PROCESS: Final = "mssp"
 
+_PACE: Final = frozenset({
+    "page_size", "max_connections", "requests_per_second", "timeout_seconds", "patience_seconds", "verify",
+})  # fmt: skip
+"""Settings of sources that decide how fast a source is read and never what it gives."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
@@ -335,7 +340,7 @@ def _source(
         mapper=mapper,
         min_rows_percent=given.min_rows_percent,
         sweep_hours=given.sweep_hours,
-        digest=_reading_digest(mapper, process),
+        digest=_reading_digest(mapper, process, given),
     )
 
 
@@ -416,9 +421,17 @@ def _load_mapping(
     return None
 
 
-def _reading_digest(mapper: Mapper, process: Process) -> str:
-    """Identifies what decides how a record is read; when it changes, what was read before is read once more."""
-    told = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+def _reading_digest(mapper: Mapper, process: Process, given: SourceSettings) -> str:
+    """Identifies what decides which records are read and how; when it changes, the source is read whole once more.
+
+    Of the settings those of its adapter count as well: a wider query, or another host, has records that no increment
+    from the old watermark would ever give.
+    """
+    asked = sorted((name, repr(value)) for name, value in given.options.items() if name not in _PACE)
+    told = (
+        mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest,
+        given.adapter, asked,
+    )  # fmt: skip
     return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
