@@ -13,12 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from adapters.dynamics365.settings import LARGEST_PAGE, USUAL_LOOKUPS, DynamicsSettings
 from adapters.dynamics365.shape import CURRENCY, CURRENCY_LOOKUP, ETAG, FORMATTED, PROCESS, OpenShape, Shape
 from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
+from syncd.httpkit.links import split
 
 _ID: Final = re.compile(r"[\w.{}:-]{1,100}", re.ASCII)
 _PROCESS_FIELDS: Final = {
@@ -164,7 +165,7 @@ class Plan:
 
     def without_host(self, link: str) -> str:
         """Path and query of a link."""
-        parts = urlsplit(link)
+        parts = split(link)
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

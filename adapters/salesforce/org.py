@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +23,7 @@ from adapters.salesforce import errors
 from adapters.salesforce.settings import LARGEST_PAGE, SalesforceSettings
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Answer, Clock, HttpClient, Reaction
+from syncd.httpkit.links import split
 
 _Value = TypeVar("_Value")
 
@@ -159,7 +159,7 @@ class Org:
 
     def _next(self, link: str | None, seen: set[str]) -> str:
         """The path of the next page. The host is always our own, whatever the link says."""
-        found = _CURSOR.fullmatch(urlsplit(link or "").path)
+        found = _CURSOR.fullmatch(split(link or "").path)
         if found is None:
             raise SourceIncomplete("the org says that there are more records, and not where", "run again")
         if found[1] in seen:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import math
 import ssl
 import uuid
 from abc import ABC, abstractmethod
@@ -22,7 +23,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from syncd.errors import AuthFailed, ConfigError, Problem, SourceUnavailable
+from syncd.errors import AuthFailed, ConfigError, Problem
+from syncd.httpkit.again import FEW, Again
+from syncd.httpkit.bodies import TooLarge, whole_body
+from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import (
     Auth,
     BasicAuth,
@@ -33,6 +37,7 @@ from syncd.httpkit.settings import (
     NoAuth,
     RefreshToken,
 )
+from syncd.httpkit.trust import untrusted
 from syncd.secrets import Secret, SecretValue, resolve
 
 if TYPE_CHECKING:
@@ -42,6 +47,10 @@ _EARLY: Final = 60.0
 """Seconds before its end that a token is renewed: as long as a slow request may be on its way."""
 _USUAL_LIFE: Final = 900.0
 """Of a token whose server does not say how long it lives. Salesforce does not; its shortest setting is this."""
+_LONGEST: Final = 60.0
+"""Seconds an authorization server may take for a whole answer."""
+_LARGEST: Final = 1 << 20
+"""Bytes of its answer. Tokens with many claims have some thousand."""
 _ASSERTION_LIFE: Final = 180
 """Seconds an assertion is good for. Salesforce allows three minutes, others more."""
 
@@ -63,7 +72,7 @@ class Authenticator(ABC):
 
         Raises:
             AuthFailed: The authorization server refuses.
-            SourceUnavailable: It cannot be reached.
+            Again: It cannot be reached, or is busy.
             ConfigError: A secret cannot be had.
         """
 
@@ -90,7 +99,7 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
         case BasicAuth():
             return _Fixed(folder, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
         case BearerAuth():
-            return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
+            return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {_sendable(reveal(auth.token), name)}"})
         case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
             return _Token(auth, folder=folder, clock=clock, name=name)
 
@@ -108,12 +117,6 @@ class _Fixed(Authenticator):
             self._header = SecretValue(given.get("Authorization", ""))
         value = self._header.reveal()
         return {"Authorization": value} if value else {}
-
-
-class _Grant(msgspec.Struct):
-    """What a token endpoint answers (RFC 6749 section 5.1); all else is its own business."""
-
-    expires_in: float | str | None = None
 
 
 class _Token(Authenticator):
@@ -151,39 +154,55 @@ class _Token(Authenticator):
         asked = self._clock.monotonic()
         answer = await self._ask(client, form, headers)
         try:
-            fields = msgspec.json.decode(answer.content, type=dict[str, Any])
-            life = msgspec.convert(fields, _Grant).expires_in
-            token = fields[self._auth.token_field]
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+            fields = msgspec.json.decode(answer, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            fields = {}
+        token = fields.get(self._auth.token_field)
+        if not isinstance(token, str) or not _is_sendable(token):
             raise AuthFailed(
-                f"the authorization server answered without a field {self._auth.token_field!r}",
+                f"the authorization server answered without a token in the field {self._auth.token_field!r}",
                 f"check `token_url` and `token_field` of source {self._name}",
-            ) from None
-        self._token = SecretValue(str(token))
+            )
+        self._token = SecretValue(token)
         self.granted = {
             name: value for name, value in fields.items() if isinstance(value, str) and not name.endswith("token")
         }
         # A token that lives shorter than we renew early would be fetched for every request.
-        self._ends = asked + max(float(life) if life else _USUAL_LIFE, _EARLY + 1)
+        self._ends = asked + max(_life(fields.get("expires_in")), _EARLY + 1)
 
-    async def _ask(
-        self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]
-    ) -> httpx.Response:
+    async def _ask(self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
+        """The body of the server's answer.
+
+        Raises:
+            Again: It is busy or cannot be reached just now.
+            AuthFailed: It refuses.
+        """
         try:
-            answer = await client.post(self._auth.token_url, data=dict(form), headers=dict(headers))
+            async with (
+                asyncio.timeout(_LONGEST),
+                client.stream("POST", self._auth.token_url, data=dict(form), headers=dict(headers)) as answer,
+            ):
+                body = await whole_body(answer, _LARGEST)
+        except TimeoutError:
+            raise Again("has an authorization server that took too long to answer") from None
+        except httpx.InvalidURL:
+            raise ConfigError(Problem(message=f"auth.token_url of source {self._name} is no address")) from None
+        except (httpx.DecodingError, TooLarge):
+            raise Again("has an authorization server whose answer cannot be read", attempts=FEW) from None
         except httpx.HTTPError as error:
-            raise SourceUnavailable(
-                f"the authorization server could not be reached ({type(error).__name__})",
-                f"check `token_url` of source {self._name}, or try again later",
-            ) from None
-        if answer.status_code >= 500:  # noqa: PLR2004 - the server's own trouble
-            raise SourceUnavailable(f"the authorization server answered {answer.status_code}", "try again later")
+            if (trust := untrusted(error, self._name)) is not None:
+                raise trust from None
+            raise Again(f"has an authorization server that could not be reached ({type(error).__name__})") from None
+        status = answer.status_code
+        if usual_reaction(status) is Reaction.WAIT:
+            wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
+            raise Again(f"has an authorization server that answered {status}", wait=wait)
         if not answer.is_success:
             raise AuthFailed(
-                f"the authorization server refuses (status {answer.status_code}{_error_code(answer)})",
+                f"the authorization server refuses (status {status}{_error_code(body)})",
                 f"check `auth` of source {self._name}: id, secret or key, scope, and whether the client is enabled",
             )
-        return answer
+        return body
 
     def _form(self) -> tuple[dict[str, str], dict[str, str]]:
         auth = self._auth
@@ -253,9 +272,30 @@ _ERROR_CODES: Final = (
 """The error codes of RFC 6749 section 5.2; any other text of the server is not repeated."""
 
 
-def _error_code(answer: httpx.Response) -> str:
+def _error_code(body: bytes) -> str:
     try:
-        said = msgspec.json.decode(answer.content, type=dict[str, Any]).get("error")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        said = msgspec.json.decode(body, type=dict[str, Any]).get("error")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return f", {said}" if isinstance(said, str) and said in _ERROR_CODES else ""
+
+
+def _life(said: Any) -> float:
+    """The seconds a token lives (RFC 6749 section 5.1); some servers write the number as a text."""
+    try:
+        life = float(said)
+    except (TypeError, ValueError, OverflowError):
+        return _USUAL_LIFE
+    return life if life > 0 and math.isfinite(life) else _USUAL_LIFE
+
+
+def _is_sendable(token: str) -> bool:
+    """Whether a header can hold a token: printable ASCII, as RFC 6750 section 2.1 has it."""
+    return bool(token) and token.isascii() and token.isprintable()
+
+
+def _sendable(token: str, name: str) -> str:
+    if not _is_sendable(token):
+        message = f"auth.token of source {name} holds a line end, or a sign that no token has"
+        raise ConfigError(Problem(message=message))
+    return token

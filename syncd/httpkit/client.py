@@ -18,18 +18,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urljoin
 
 import httpx
 import msgspec
 import tenacity
 
 from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete, SourceUnavailable
+from syncd.httpkit.again import FEW, Again
 from syncd.httpkit.auth import Authenticator, authenticator
+from syncd.httpkit.bodies import TooLarge, whole_body
 from syncd.httpkit.budget import Budget
-from syncd.httpkit.links import on_own_host, same_origin
+from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import HttpSettings
+from syncd.httpkit.trust import untrusted
 from syncd.logs import note
 
 MAX_BODY: Final = 64 << 20
@@ -37,11 +39,10 @@ MAX_BODY: Final = 64 << 20
 
 _LONGEST_WAIT: Final = 30.0
 _FIRST_WAIT: Final = 0.5
-_FEW: Final = 4
-"""Attempts at an answer that came whole and makes no sense: a proxy's page, half a JSON text."""
 _DEADLINES: Final = 10
 """One request may take so many times as long as the system may stay silent."""
 _REDIRECTS: Final = 3
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "syncd"}
 
 _Decoded = TypeVar("_Decoded")
 
@@ -80,14 +81,6 @@ class Refused(SourceIncomplete):
         """Args: answer and the method that was refused."""
         super().__init__(f"the system answered {answer.status} to a {method} request", _remedy(answer.status))
         self.answer = answer
-
-
-class _Again(Exception):
-    """One attempt failed in a way that another may cure."""
-
-    def __init__(self, reason: str, *, wait: float | None = None, attempts: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait, self.attempts = reason, wait, attempts
 
 
 class HttpClient:
@@ -192,14 +185,14 @@ class HttpClient:
 
         def decoded(answer: Answer) -> _Decoded:
             if answer.status == 204 or not answer.body.strip():  # noqa: PLR2004 - no content
-                raise _Again("answered without a body", attempts=_FEW)
+                raise Again("answered without a body", attempts=FEW)
             kind = answer.headers.get("content-type", "")
             if "html" in kind or answer.body.lstrip()[:1] == b"<":
-                raise _Again("answered with a web page instead of data", attempts=_FEW)
+                raise Again("answered with a web page instead of data", attempts=FEW)
             try:
                 return decode(answer.body)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise _Again(f"answered with what cannot be read ({type(error).__name__})", attempts=_FEW) from None
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise Again(f"answered with what cannot be read ({type(error).__name__})", attempts=FEW) from None
 
         kept: list[_Decoded] = []
         answer = await self.request(
@@ -245,7 +238,7 @@ class HttpClient:
         safe = method in {"GET", "HEAD"} if repeatable is None else repeatable
         began = self._clock.monotonic()
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception_type(Again),
             stop=lambda state: not safe or self._is_enough(state, began),
             wait=self._wait,
             sleep=self._clock.sleep,
@@ -256,7 +249,7 @@ class HttpClient:
             async for attempt in retrying:
                 with attempt:
                     return await self._attempt(method, url, given, check)
-        except _Again as again:
+        except Again as again:
             raise self._given_up(again) from None
         raise AssertionError("unreachable")  # pragma: no cover
 
@@ -269,6 +262,7 @@ class HttpClient:
                 proof = await auth.headers(client)
                 headers = {**given["headers"], **proof}
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
+            self._check_open()  # closing breaks off what is connected, and not what is about to be
             reaction = self._react(answer)
             if reaction is Reaction.RENEW and not renewed and auth.renewable:
                 auth.forget(proof)
@@ -279,9 +273,10 @@ class HttpClient:
                 return answer
             if reaction is Reaction.WAIT:
                 wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
-                if wait:
+                if wait and wait <= self._settings.patience_seconds:
+                    # A longer wait ends this request; others are not to sleep through what nobody has patience for.
                     self._budget.hold_back(wait)
-                raise _Again(f"answered {answer.status}", wait=wait)
+                raise Again(f"answered {answer.status}", wait=wait)
             if reaction is Reaction.RENEW:
                 raise AuthFailed(
                     f"the system refuses the credentials (status {answer.status})",
@@ -295,25 +290,22 @@ class HttpClient:
             async with asyncio.timeout(self._settings.timeout_seconds * _DEADLINES):
                 return await self._follow(client, method, url, given)
         except TimeoutError:
-            raise _Again("took longer to answer than a request may") from None
+            raise Again("took longer to answer than a request may") from None
         except httpx.TimeoutException as error:
-            raise _Again(f"did not answer in time ({type(error).__name__})") from None
+            raise Again(f"did not answer in time ({type(error).__name__})") from None
         except httpx.TransportError as error:
-            if (trust := _distrusted(error)) is not None:
-                raise SourceUnavailable(
-                    f"the certificate of the system is not trusted: {trust}",
-                    f"if the system's own authority issued it, name its file as `verify` of source {self._name}",
-                ) from None
-            raise _Again(f"could not be reached or broke off ({type(error).__name__})") from None
+            if (trust := untrusted(error, self._name)) is not None:
+                raise trust from None
+            raise Again(f"could not be reached or broke off ({type(error).__name__})") from None
         except (httpx.DecodingError, httpx.InvalidURL) as error:
-            raise _Again(f"answered with what cannot be read ({type(error).__name__})", attempts=_FEW) from None
+            raise Again(f"answered with what cannot be read ({type(error).__name__})", attempts=FEW) from None
 
     async def _follow(self, client: httpx.AsyncClient, method: str, url: str, given: dict[str, Any]) -> Answer:
         for _ in range(_REDIRECTS):
             async with client.stream(method, url, **given) as response:
                 if not response.has_redirect_location:
                     return Answer(response.status_code, response.headers, await self._body(response))
-                target = urljoin(url, response.headers["location"])
+                target = joined(url, response.headers["location"])
             if not same_origin(target, url):
                 raise SourceUnavailable(
                     "the system redirects to another host, which is not followed because it would get the credentials",
@@ -323,20 +315,16 @@ class HttpClient:
         raise SourceUnavailable("the system redirects in circles", f"check `base_url` of source {self._name}")
 
     async def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > self._max_body:
-                raise SourceIncomplete(
-                    f"one answer of the system is larger than {self._max_body >> 20} MiB",
-                    f"ask for fewer records at a time: set `page_size` of source {self._name}",
-                )
-        return bytes(body)
+        try:
+            return await whole_body(response, self._max_body)
+        except TooLarge:
+            raise SourceIncomplete(
+                f"one answer of the system is larger than {self._max_body >> 20} MiB",
+                f"ask for fewer records at a time: set `page_size` of source {self._name}",
+            ) from None
 
     def _opened(self) -> tuple[httpx.AsyncClient, Authenticator]:
-        if self._closed:
-            # A request that broke off because of that would be repeated over connections that nobody closes any more.
-            raise SourceUnavailable("the source was closed while it was read")
+        self._check_open()
         if self._client is None:
             limits = httpx.Limits(
                 max_connections=self._settings.max_connections + 1,
@@ -347,13 +335,18 @@ class HttpClient:
                 verify=self._trust(),
                 timeout=httpx.Timeout(self._settings.timeout_seconds),
                 limits=limits,
-                headers={"Accept": "application/json", "User-Agent": "syncd", **self._settings.headers},
+                headers={**_HEADERS, **self._settings.headers},
                 follow_redirects=False,
                 trust_env=False,
             )
         if self._auth is None:
             self._auth = authenticator(self._settings.auth, folder=self._folder, clock=self._clock, name=self._name)
         return self._client, self._auth
+
+    def _check_open(self) -> None:
+        if self._closed:
+            # A request that broke off because of that would be repeated over connections that nobody closes any more.
+            raise SourceUnavailable("the source was closed while it was read")
 
     def _trust(self) -> ssl.SSLContext:
         if self._settings.verify is None:
@@ -373,8 +366,9 @@ class HttpClient:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         again = _failure(state)
-        if again.wait is not None:
+        if again.wait is not None and again.wait >= _FIRST_WAIT:
             return again.wait
+        # "At once", or a time that is past by our clock, is not taken at its word: it would be asked without a pause.
         most: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
         return most * (0.5 + 0.5 * self._clock.random())
 
@@ -382,7 +376,7 @@ class HttpClient:
         again = _failure(state)
         note("http.retried", source=self._name, attempt=state.attempt_number, reason=again.reason)
 
-    def _given_up(self, again: _Again) -> SourceIncomplete:
+    def _given_up(self, again: Again) -> SourceIncomplete:
         if again.attempts is not None:
             return SourceIncomplete(f"the system {again.reason}", f"check `base_url` of source {self._name}")
         return SourceUnavailable(f"the system {again.reason}, several times", "try again later")
@@ -394,20 +388,10 @@ def _usual_trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _failure(state: tenacity.RetryCallState) -> _Again:
+def _failure(state: tenacity.RetryCallState) -> Again:
     error = state.outcome.exception() if state.outcome is not None else None
-    assert isinstance(error, _Again)  # noqa: S101 - nothing else is retried
+    assert isinstance(error, Again)  # noqa: S101 - nothing else is retried
     return error
-
-
-def _distrusted(error: BaseException) -> str | None:
-    """Why a certificate is not trusted, where that is what went wrong."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return str(cause.verify_message)
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def _remedy(status: int) -> str:

@@ -5,6 +5,7 @@ An adapter's `Settings` derives from `HttpSettings` and adds its own.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -15,6 +16,10 @@ USUAL_TOKEN_FIELD: Final = "access_token"  # noqa: S105 - the name of a field
 """Where the answer of a token endpoint holds the token (RFC 6749 section 5.1)."""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+_TOKEN_URL: Final = re.compile(r"https?://[^/?#\s@]+(/\S*)?")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*")
+"""A field of a header that httpx can send (RFC 9110 section 5.1 and 5.5)."""
 
 
 class NoAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="none"):
@@ -138,3 +143,14 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     patience_seconds: Annotated[float, msgspec.Meta(ge=0)] = 300.0
     headers: dict[str, str] = {}
     verify: str | None = None
+
+    def __post_init__(self) -> None:
+        authority = self.base_url.partition("://")[2].partition("/")[0]
+        if "@" in authority:
+            # httpx would send them, over the configured credentials; and a password does not belong here.
+            raise ValueError("base_url holds a user or a password; say `auth` instead")
+        if not all(_HEADER.fullmatch(f"{name}: {value}") for name, value in self.headers.items()):
+            raise ValueError("headers: a name or a value in it cannot be sent; both are plain ASCII, in one line")
+        address = getattr(self.auth, "token_url", None)
+        if address is not None and not _TOKEN_URL.fullmatch(address):
+            raise ValueError("auth.token_url is no address such as https://login.example.com/token, without a user")
