@@ -32,7 +32,7 @@ from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import HttpSettings
 from syncd.httpkit.trust import untrusted
-from syncd.logs import note
+from syncd.logs import hush, note
 
 MAX_BODY: Final = 64 << 20
 """Bytes of one answer, uncompressed. The largest pages of real systems are a tenth of it."""
@@ -326,6 +326,8 @@ class HttpClient:
     def _opened(self) -> tuple[httpx.AsyncClient, Authenticator]:
         self._check_open()
         if self._client is None:
+            # They log addresses with everything asked for, and headers with cookies and whatever else a system says.
+            hush("httpx", "httpcore")
             limits = httpx.Limits(
                 max_connections=self._settings.max_connections + 1,
                 max_keepalive_connections=self._settings.max_connections + 1,
