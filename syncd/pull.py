@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from syncd.adapter import Adapter, Broken, KeyReader, Move, Page
-from syncd.errors import ConfigError, Problem, SourceIncomplete
+from syncd.errors import ConfigError, Problem, SourceIncomplete, WatermarkLost
 from syncd.mapping import Mapper, RowMapper
 from syncd.mapping.spec import fold
 from syncd.model import Opportunity, Rejected
@@ -22,6 +22,7 @@ from syncd.process import Process
 from syncd.store.moves import add_moves
 from syncd.store.presence import Presence
 from syncd.store.readback import Stored
+from syncd.store.refusals import EarlierRefusals
 from syncd.store.runs import add_rejections
 from syncd.store.snapshots import SnapshotWriter, is_storable
 from syncd.store.sources import SourceRow, keep_source
@@ -141,6 +142,9 @@ class Pull:
         self._nameless = 0
         self._doubtful = False
         self._watermark = since
+        self._earlier = EarlierRefusals(connection, row, source.name) if since is not None else None
+        self._refused_ids: set[str] = set()
+        self._anew = 0
         self.pulled = Pulled(row=row, increment=since is not None, presence=self._writer.presence)
 
     async def run(self, progress: Progress) -> Pulled:
@@ -148,6 +152,7 @@ class Pull:
 
         Raises:
             SourceIncomplete: Not everything was read that was asked for, or suspiciously little.
+            WatermarkLost: There are records that no increment told of.
             ConfigError: The source has no such column as the mapping names.
         """
         async for page in self._source.adapter.pull(self._since):
@@ -156,6 +161,9 @@ class Pull:
         self._believe(self._writer.seen + self.pulled.rejected, whole=self._since is None)
         self._check_columns()
         swept = await self._settle_absent()
+        self._anew = self.pulled.rejected
+        if self._earlier is not None and (still := self._earlier.remaining(self._writer.presence)):
+            self._keep_refused(still)
         pulled, writer = self.pulled, self._writer
         pulled.changed = writer.changed
         pulled.content = self._content()
@@ -196,6 +204,8 @@ class Pull:
         self.pulled.notes += page.notes
         if page.gone:
             self._writer.presence.remove(page.gone)
+            if self._earlier is not None:
+                self._earlier.settle(page.gone)
         if page.moves:
             self._keep_moves(page.moves)
         if page.watermark is not None:
@@ -251,11 +261,8 @@ class Pull:
         if self._since is not None:
             if not self._is_sweep_due():
                 return self._source.adapter.capabilities.deletions
-            given = 0
-            async for ids in self._key_reader().keys():
-                presence.spare(ids)
-                given += len(ids)
-            self._believe(given, whole=True)
+            if not await self._sweep():
+                return False
         elif self._nameless or self._doubtful:
             cause = (
                 "the source may have been cut" if self._doubtful else "records that cannot be told apart were refused"
@@ -264,6 +271,35 @@ class Pull:
             presence.spares = True
             return False
         presence.sweep()
+        return True
+
+    async def _sweep(self) -> bool:
+        """Ask which records are there, and spare those; whether all others are gone.
+
+        A record that is there and that the store knows nothing of was told by no increment: it came with an old time,
+        was had back with it, or showed too late. What else may be missing in that way nobody can say, so the source is
+        read whole. Those that were refused, and are to be told of again, are known.
+        """
+        mapper, presence = self._source.mapper, self._writer.presence
+        reader = mapper.bind((mapper.mapping.fields["id"],))
+        before = self._earlier.ids if self._earlier is not None else set[str]()
+        refused, there = before | self._refused_ids, set[str]()
+        given = nameless = untold = 0
+        async for values in self._key_reader().keys():
+            ids = reader.identities(values)
+            named = [one for one in ids if one]
+            given += len(ids)
+            nameless += len(ids) - len(named)
+            there |= before.intersection(named)
+            untold += len(presence.spare(named) - refused)
+        self._believe(given, whole=True)
+        if untold:
+            raise WatermarkLost(f"has {untold:,} records that no increment told of")
+        if nameless:
+            self.pulled.notes.append("some ids cannot be read, so no record that is missing was taken for gone")
+            return False
+        if self._earlier is not None:
+            self._earlier.settle(before - there)
         return True
 
     def _is_sweep_due(self) -> bool:
@@ -280,12 +316,14 @@ class Pull:
     def _content(self) -> str:
         """What identifies the source now: by itself when it was read whole, else by what it was and what changed."""
         said = f"{self._writer.content}{self._refused.hexdigest()}"
-        if self._since is None:
+        if self._earlier is None:
             return said
-        before = self.pulled.row.content
-        if not self._writer.changed and not self.pulled.rejected:
+        before, settled = self.pulled.row.content, self._earlier.settled
+        if not self._writer.changed and not self._anew and not settled:
             return before
-        return hashlib.blake2b(f"{before}{said}{self._writer.presence.went}".encode(), digest_size=32).hexdigest()
+        return hashlib.blake2b(
+            f"{before}{said}{self._writer.presence.went}{settled}".encode(), digest_size=32
+        ).hexdigest()
 
     def _bind(self, page: Page) -> RowMapper:
         mapper = self._bound.get((page.columns, page.text))
@@ -318,15 +356,22 @@ class Pull:
     def _reject(self, refused: list[Rejected]) -> None:
         if not refused:
             return
+        # What is refused is there, whatever it holds now.
+        named = [one.id for one in refused if one.id]
+        self._writer.presence.spare(named)
+        if self._earlier is not None:
+            self._refused_ids.update(named)
+            self._earlier.settle(named)
+        self._keep_refused(refused)
+        for one in refused:
+            self._refused.update(f"{one.id}\x00{one.place}\x00{one.reason}\x00".encode())
+
+    def _keep_refused(self, refused: list[Rejected]) -> None:
         pulled = self.pulled
         source_id = pulled.row.source_id
         add_rejections(self._connection, seq=self._seq, source_id=source_id, start=pulled.rejected, rejected=refused)
-        # What is refused is there, whatever it holds now.
-        self._writer.presence.spare([one.id for one in refused if one.id])
         pulled.rejected += len(refused)
         pulled.refusals += refused[: _SHOWN - len(pulled.refusals)]
-        for one in refused:
-            self._refused.update(f"{one.id}\x00{one.place}\x00{one.reason}\x00".encode())
 
     def _notes(self) -> list[str]:
         notes = []

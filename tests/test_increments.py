@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
 from syncd.adapter import Capabilities, Move, Page
 from syncd.errors import SourceIncomplete, WatermarkLost
-from syncd.store.schema import discrepancy, snapshot, source
+from syncd.store.schema import discrepancy, rejection, snapshot, source
 from tests.store.runs import day, deal
 from tests.store.test_discrepancies import ONE, qualified
 
@@ -216,3 +217,77 @@ def test_history_of_the_system_is_judged(runs, crm):
     assert runs.states(first) == {("1", "STG003"): "new"}
     assert {(one.rule, one.judged) for one in first.summary.coverage} == {("STG002", 1), ("STG003", 1)}
     assert runs.states(second) == {("1", "STG003"): "unchanged"}
+
+
+def test_what_was_refused_is_refused_until_it_is_read_or_gone(runs, crm):
+    """An increment gives a refused record only when it has changed; until then no report may pass over it."""
+    long, blank = "x" * 2_000, qualified("") | {"id": ""}
+    feed = Feed(qualified("1"), qualified(long), qualified("3"))
+    feed.records[""] = blank
+    feed.changed[""] = 1
+    first, second = crm(feed), crm(feed)
+    feed.edit(qualified("1", "yes"))
+    third = crm(feed)
+    del feed.records[""]
+    whole = crm(feed, full=True)
+
+    assert [of(one).rejected for one in (first, second, third, whole)] == [2, 2, 2, 1]
+    assert [of(one).increment for one in (first, second, third, whole)] == [False, True, True, False]
+    told = [reason for seq, reason in runs.rows(rejection, rejection.c.seq, rejection.c.reason) if seq == third.seq]
+    assert len(set(told)) == 2
+
+
+def test_a_refused_record_that_is_gone_is_told_of_no_more(crm):
+    """A sweep that does not name it, or a later reading, settles what was refused."""
+    feed = Feed(qualified("1"), qualified("2", "yes") | {"id": "2"})
+    feed.records["twice"] = qualified("2")
+    feed.changed["twice"] = 1
+    first, second = crm(feed), crm(feed)
+    del feed.records["2"], feed.records["twice"]
+    third = crm(feed, hours=1)
+
+    assert [of(one).rejected for one in (first, second, third)] == [1, 1, 0]
+    assert of(third).judged == 1
+
+
+@pytest.mark.parametrize("tick", [0, 1])
+def test_a_record_that_came_with_an_old_time_is_read(crm, tick):
+    """A record no increment tells of, as one loaded with its old dates, is noticed by a sweep, and all is read."""
+    feed = Feed(qualified("1"), qualified("2"))
+    crm(feed)
+    feed.records["9"], feed.changed["9"] = qualified("9"), tick
+    unnoticed, swept = crm(feed), crm(feed, hours=1)
+
+    assert [of(one).judged for one in (unnoticed, swept)] == [2, 3]
+    assert feed.asked == [None, "1", "1", "keys", None]
+
+
+def test_a_record_that_is_had_back_with_its_old_time_is_read(crm):
+    """So is one that was taken for gone and is there again, unchanged."""
+    feed = Feed(qualified("1"), qualified("2"), qualified("3"))
+    crm(feed)
+    gone = feed.records.pop("2")
+    without = crm(feed, hours=1)
+    feed.records["2"] = gone
+    again = crm(feed, hours=1)
+
+    assert [of(one).judged for one in (without, again)] == [2, 3]
+
+
+def test_a_sweep_with_ids_that_cannot_be_read(crm):
+    """A record whose id cannot be read today may be any of those that are missing, so none is taken for gone."""
+    feed = Feed(qualified("1"), qualified("2"), qualified("3"))
+    crm(feed)
+    feed.records[None] = feed.records.pop("2")
+    swept = crm(feed, hours=1)
+
+    assert of(swept).judged == 3
+
+
+def test_ids_of_a_sweep_are_read_as_those_of_a_pull(crm):
+    """An id that a database pads, or holds as a number, is the same record in a sweep as in a pull."""
+    feed = Feed(qualified("A1   "), qualified(7), qualified(Decimal("8.00")))
+    crm(feed)
+    swept = crm(feed, hours=1)
+
+    assert (of(swept).judged, of(swept).increment) == (3, True)

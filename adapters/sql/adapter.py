@@ -87,7 +87,7 @@ class SqlAdapter:
         finally:
             await self._done(base)
 
-    async def keys(self) -> AsyncIterator[Sequence[str]]:
+    async def keys(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the id of every row there is; see `syncd.adapter.KeyReader.keys`."""
         base = self.database()
         try:
@@ -96,7 +96,7 @@ class SqlAdapter:
             converter, read = Converter(shape.names, ()), 0
             async for rows in self._rows(base, shape.select(None, self._settings), None):
                 read += len(rows)
-                yield [str(value) for (value, *_) in converter.rows(rows) if value is not None]
+                yield [value for (value, *_) in converter.rows(rows)]
             await self._compare(base, shape, None, before, read)
         finally:
             await self._done(base)

@@ -186,7 +186,14 @@ class RowMapper:
             mapped[row] = reason
         return mapped
 
-    def _identify(self, columns: Sequence[Column], size: int) -> tuple[list[str], dict[int, str]]:
+    def identities(self, values: Sequence[Any]) -> list[str]:
+        """The ids that are read from some native values of the id's column; empty where a record has none."""
+        if not values:
+            return []
+        ids, refusals = self._identify({self._id or 0: stood_in(tuple(values))}, len(values))
+        return ["" if row in refusals else one for row, one in enumerate(ids)]
+
+    def _identify(self, columns: Sequence[Column] | dict[int, Column], size: int) -> tuple[list[str], dict[int, str]]:
         """The ids of a page, and by row the reason why a record has none."""
         if self._id is None:
             return [""] * size, dict.fromkeys(range(size), "the id is missing")

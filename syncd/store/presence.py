@@ -33,7 +33,8 @@ class Presence:
         self._marks = bytearray(row.next_number // 8 + 1)
         self._spared = bytearray(len(self._marks))
         own = snapshot.c.source_id == row.source_id
-        self._keys = select(snapshot.c.key, snapshot.c.gone_run).where(own, among(connection, snapshot.c.id, "ids"))
+        columns = (snapshot.c.key, snapshot.c.gone_run, snapshot.c.id)
+        self._keys = select(*columns).where(own, among(connection, snapshot.c.id, "ids"))
         self.went = 0
         self.spares = False
 
@@ -48,17 +49,29 @@ class Presence:
         number = key - self._base
         return number >= self._known or bool(self._marks[number >> 3] >> (number & 7) & 1)
 
-    def spare(self, ids: Sequence[str]) -> None:
-        """Note that records are there, though the pull did not read what they hold now."""
-        for key, _ in self._find(ids):
+    def spare(self, ids: Sequence[str]) -> set[str]:
+        """Note that records are there, though the pull did not read what they hold now.
+
+        Returns:
+            Those of which the store has nothing, or takes them for gone.
+        """
+        unknown = set(ids)
+        for key, gone_run, identity in self._find(ids):
             number = key - self._base
             if number < self._known:
                 self._spared[number >> 3] |= 1 << (number & 7)
                 self.spares = True
+            if gone_run is None:
+                unknown.discard(identity)
+        return unknown
+
+    def read_of(self, ids: Sequence[str]) -> set[str]:
+        """Those among some ids whose records this pull has read."""
+        return {identity for key, _, identity in self._find(ids) if self.saw(key)}
 
     def remove(self, ids: Sequence[str]) -> None:
         """Note that records are gone, whatever was seen of them before."""
-        self._leave([key for key, gone_run in self._find(ids) if gone_run is None])
+        self._leave([key for key, gone_run, _ in self._find(ids) if gone_run is None])
 
     def sweep(self) -> None:
         """Take every record that was neither read nor spared for gone."""
@@ -72,11 +85,11 @@ class Presence:
         number = key - self._base
         return bool(self._spared[number >> 3] >> (number & 7) & 1)
 
-    def _find(self, ids: Sequence[str]) -> Sequence[tuple[int, int | None]]:
+    def _find(self, ids: Sequence[str]) -> Sequence[tuple[int, int | None, str]]:
         if not ids:
             return []
         found = self._connection.execute(self._keys, {"ids": list_value(self._connection, list(ids))})
-        return [(key, gone_run) for key, gone_run in found]
+        return [(key, gone_run, identity) for key, gone_run, identity in found]
 
     def _leave(self, keys: list[int]) -> None:
         if keys:
