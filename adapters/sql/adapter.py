@@ -31,7 +31,7 @@ from adapters.sql.mark import Mark, Overlap, digest, read_mark, since
 from adapters.sql.settings import SqlSettings, check, escaped, statement
 from adapters.sql.values import Converter
 from syncd.adapter import Capabilities, Check, Page, SourceContext
-from syncd.errors import ConfigError, Problem, SourceIncomplete
+from syncd.errors import ConfigError, Problem, SourceIncomplete, WatermarkLost
 from syncd.secrets import resolve
 
 
@@ -83,6 +83,8 @@ class SqlAdapter:
                 given += len(made)
             await self._compare(base, shape, mark, before, read)
             last = overlap.mark() if settings.modified is not None else None
+            if mark is not None and last is None and before.latest is not None:
+                raise WatermarkLost("the times of the rows are not written alike any more")
             yield Page(shape.names, [], done=read, total=read, watermark=last)
         finally:
             await self._done(base)
