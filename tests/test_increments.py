@@ -274,11 +274,12 @@ def test_a_record_that_is_had_back_with_its_old_time_is_read(crm):
     assert [of(one).judged for one in (without, again)] == [2, 3]
 
 
-def test_a_sweep_with_ids_that_cannot_be_read(crm):
+@pytest.mark.parametrize("odd", [None, "A\udcff", " "])
+def test_a_sweep_with_ids_that_cannot_be_read(crm, odd):
     """A record whose id cannot be read today may be any of those that are missing, so none is taken for gone."""
     feed = Feed(qualified("1"), qualified("2"), qualified("3"))
     crm(feed)
-    feed.records[None] = feed.records.pop("2")
+    feed.records[odd] = feed.records.pop("2")
     swept = crm(feed, hours=1)
 
     assert of(swept).judged == 3

@@ -202,7 +202,8 @@ class RowMapper:
             ids = list(map(str.strip, column))
         except TypeError:
             ids = ["" if value is MISSING else (plain_text(value) or "").strip() for value in column]
-        sound = "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID
+        together = "".join(ids)
+        sound = "\x00" not in together and max(map(len, ids)) <= _LONGEST_ID and _is_unicode(together)
         if sound and PLACEHOLDERS.isdisjoint(map(str.lower, ids)):
             return ids, {}
         reasons = {row: _refusal(text, column[row]) for row, text in enumerate(ids)}
@@ -261,7 +262,18 @@ def _refusal(identity: str, value: Any) -> str:
         return "the id is missing" if value is MISSING else "the id is blank"
     if "\x00" in identity:
         return "the id holds a NUL"
+    if not _is_unicode(identity):
+        return "the id holds text that is no valid Unicode"
     return f"the id is longer than {_LONGEST_ID} characters" if len(identity) > _LONGEST_ID else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text holds no half of a character, which no database could keep or be asked for."""
+    try:
+        _ = text if text.isascii() else text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _by_row(faults: list[Fault], size: int) -> list[tuple[tuple[str, str], ...]]:
