@@ -174,6 +174,7 @@ class SourceContext:
         labels: The native labels the mapping gives to each stage, by stage id. For `examine` alone.
         chart: The probability the chart gives each stage, by stage id; None for those without. For `examine` alone.
         timezone: The zone of times that the source gives without one.
+        timezone_told: The configuration says so of this source; otherwise it is the business zone.
         options: The source's own settings, already validated against the adapter's `Settings`.
     """
 
@@ -185,6 +186,7 @@ class SourceContext:
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     chart: Mapping[str, int | float | None] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    timezone_told: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from syncd import __version__
 from syncd.adapter import Adapter, SourceContext
 from syncd.config import Settings, SourceSettings, read_config, validate_options
 from syncd.coverage import PhraseCoverage, load_coverage
@@ -40,10 +41,10 @@ DEFAULT_CONFIGS: Final = ("syncd.toml", "config.example.toml")
 
 DEFAULT_PROCESS: Final = "mssp"
 
-_PACE: Final = frozenset({
+_TUNING: Final = frozenset({
     "page_size", "max_connections", "requests_per_second", "timeout_seconds", "patience_seconds", "verify",
 })  # fmt: skip
-"""Settings of sources that decide how fast a source is read and never what it gives."""
+"""Settings of a source that decide how fast it is read, and never what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class Workspace:
         sources: Those the command asked for.
         extra: The company's own rules, compiled.
         digest: Identifies whatever decides what the rules say of the same records.
+        ruling: Identifies whatever decides what they say of one record as it is in the store.
     """
 
     settings: Settings
@@ -66,6 +68,7 @@ class Workspace:
     sources: tuple[Source, ...]
     extra: tuple[ExtraRule, ...]
     digest: str
+    ruling: str
 
     def open_store(self) -> Store:
         """Open the configured database."""
@@ -103,6 +106,7 @@ class Workspace:
             timezone=self.settings.timezone.key,
             extra=self.extra,
             digest=self.digest,
+            ruling=self.ruling,
             full=full,
             rights={source.name: self._rights(source, unsafe=unsafe) for source in self.sources} if plan else None,
         )
@@ -179,6 +183,7 @@ def load_workspace(
         sources=sources,
         extra=extra,
         digest=_digest(settings, process, policy, sources),
+        ruling=_ruling(settings, process, policy),
     )
 
 
@@ -366,6 +371,7 @@ def _make_adapter(
         labels=mapping.labels() if mapping is not None else {},
         chart={stage.id: stage.probability for stage in process.stages} if process is not None else {},
         timezone=given.timezone,
+        timezone_told=given.timezone_told,
         options=given.options,
     )
     try:
@@ -422,21 +428,27 @@ def _load_mapping(
 
 
 def _reading_digest(mapper: Mapper, process: Process, given: SourceSettings) -> str:
-    """Identifies what decides which records are read and how; when it changes, the source is read whole once more.
+    """Identifies what decides which records are read, and how; when it changes, all is read once more.
 
-    Of the settings those of its adapter count as well: a wider query, or another host, has records that no increment
-    from the old watermark would ever give.
+    Another address, account or filter shows other records, of which an increment would tell none that did not change.
     """
-    asked = sorted((name, repr(value)) for name, value in given.options.items() if name not in _PACE)
-    told = (
-        mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest,
-        given.adapter, asked,
-    )  # fmt: skip
+    asked = sorted((name, repr(value)) for name, value in given.options.items() if name not in _TUNING)
+    how = (mapper.mapping.digest, str(mapper.reading), sorted(map(str, mapper.constants.items())), process.digest)
+    told = (given.adapter, asked, *how)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
+def _ruling(settings: Settings, process: Process, policy: Policy) -> str:
+    told = (process.digest, policy.digest(), _own_told(settings), __version__)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _own_told(settings: Settings) -> list[tuple[str, ...]]:
+    return [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+
+
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:
-    own = [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+    own = _own_told(settings)
     read = [
         (one.name, one.mapper.mapping.digest, str(one.mapper.reading), sorted(map(str, one.mapper.constants.items())))
         for one in sources

@@ -86,6 +86,7 @@ class Judge:
         self._bit = {code: 1 << index for index, code in enumerate(self.codes)}
         self._names = Names(self.codes, tuple(stage.id for stage in process.stages), {})
         self._former = Former(process)
+        self._turning = [rule for rule in dated if type(rule).turns is not DatedRule.turns]
         self._columns = self._compile(standing, dated, Recall(memory), Recall(memory))
 
     def _compile(
@@ -145,6 +146,23 @@ class Judge:
         if verdict is None:
             verdict = column.judge(key, current, trail)
         return self._with_own(verdict, opportunity) if self._extra else verdict
+
+    def wakes(self, opportunity: Opportunity) -> date | None:
+        """The next day on which the verdict on a record may be another although nothing of it changes; None for never.
+
+        What a company's own rules say may depend on the day as well, and is not asked.
+        """
+        today = self.today
+        days = [day for day in opportunity.dates.values() if day > today]
+        index = self.process.stage_index.get(opportunity.stage or "")
+        if index is not None:
+            for rule in self._turning:
+                days += [day for day in rule.turns(opportunity, index) if day > today]
+        return min(days, default=None)
+
+    def on(self, day: date) -> Judge:
+        """The same judge on another day, without the rules a company wrote itself."""
+        return Judge(self.process, self.policy, today=day)
 
     def _with_own(self, verdict: Verdict, opportunity: Opportunity) -> Verdict:
         """The verdict together with what the company's own rules say, who are asked of every record not lost."""

@@ -1,27 +1,26 @@
-"""Judges the records of one source as they are stored: keeps the life of each discrepancy, adds up what reports tell.
+"""Judges records of one source: keeps the life of each discrepancy, adds up what reports tell.
 
-Not for: the rules (`syncd.judge`), the order of a run's steps (`syncd.run`).
+Not for: the rules (`syncd.judge`), which records a run judges (`syncd.renewal`), or the order of its steps
+(`syncd.run`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from datetime import date
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from syncd.judge import Judge, Verdict
 from syncd.model import Coverage, Opportunity, State, Subject
-from syncd.pipeline import Pipeline
 from syncd.rules.probability import with_its_text
+from syncd.store.changes import Stored
 from syncd.store.discrepancies import DiscrepancyLedger, Judged
-from syncd.store.readback import Stored
+from syncd.store.readback import SnapshotReader
 from syncd.store.sources import SourceRow
-
-_TALLIES: Final = 10_000
-"""Different combinations of due and unknown rules counted at once before they are added up; keeps memory flat."""
+from syncd.store.wakes import Wakes
+from syncd.totals import Totals
 
 Consider = Callable[[Opportunity, Verdict], None]
 """Told of each record with findings, for a plan."""
@@ -31,10 +30,7 @@ class SourceJudging:
     """The judging of one source in one run.
 
     Attributes:
-        pipeline: The weighted pipeline of its records.
-        severities, rules: Findings by severity and by rule.
-        opportunities: Open records judged.
-        judged: All records judged.
+        totals: What all records of the source come to.
     """
 
     def __init__(
@@ -54,69 +50,110 @@ class SourceJudging:
         self._ledger = DiscrepancyLedger(
             connection, source_id=row.source_id, seq=seq, last_judged=row.judged_run, rules=judge.codes
         )
-        self._tally: Counter[tuple[int, int]] = Counter()
-        self._judged_by_bit = [0] * len(judge.codes)
-        self._unknown_by_bit = [0] * len(judge.codes)
-        self.pipeline = Pipeline(judge.process)
-        self.severities: Counter[str] = Counter()
-        self.rules: Counter[str] = Counter()
-        self.opportunities = 0
-        self.judged = 0
+        self._wakes = Wakes(connection, row.source_id)
+        self._renews = False
+        self.totals = Totals(judge.process, judge.codes)
 
     @property
     def states(self) -> dict[State, int]:
-        """Discrepancies by state."""
-        return self._ledger.states
+        """Discrepancies by state; those that are open and did not begin now were there before."""
+        new, reopened, fixed = (self._ledger.states[one] for one in ("new", "reopened", "fixed"))
+        unchanged = sum(self.totals.rules.values()) - new - reopened
+        return {"new": new, "unchanged": unchanged, "reopened": reopened, "fixed": fixed}
 
     @property
     def changed(self) -> bool:
         """Whether any discrepancy is not as the run before left it."""
         return self._ledger.written
 
-    def take(self, records: list[Stored]) -> None:
-        """Judge some records."""
-        judge, add, tally = self._judge.judge, self.pipeline.add, self._tally
-        remembers = self._ledger.remembers
-        judged: list[Judged] = []
-        self.judged += len(records)
-        for key, opportunity, trail in records:
-            verdict = judge(opportunity, trail)
-            tally[verdict.due_bits, verdict.unknown_bits] += 1
-            add(opportunity, verdict.proven_index, verdict.possible_index)
-            status = opportunity.status
-            self.opportunities += status == "open"
-            if verdict.findings:
-                if opportunity.unreadable:
-                    verdict = replace(verdict, findings=with_its_text(verdict.findings, opportunity))
-                judged.append(
-                    Judged(key, self._found(opportunity, verdict), verdict.findings, verdict, status == "lost")
-                )
-            elif remembers:
-                judged.append(Judged(key, None, (), verdict, status == "lost"))
-        self._ledger.merge(judged)
-        if len(tally) > _TALLIES:
-            self._add_up()
+    def begin(self) -> None:
+        """Start from nothing; every record is going to be taken."""
+        self._renews = False
+        self.totals = Totals(self._judge.process, self._judge.codes)
+        self._wakes.clear()
 
-    def finish(self) -> None:
-        """Close what belongs to records that are no longer there, once all of the source has been taken."""
-        self._ledger.finish()
+    def renew(self, totals: str, day: date, reader: SnapshotReader) -> None:
+        """Start from totals of an earlier day, and bring into them what time alone has changed since.
+
+        What became of the discrepancies of those records is settled in the end, when their content is known.
+
+        Args:
+            totals: Encoded; the store's records are what they were counted by.
+            day: The day they were judged by.
+            reader: Of the source.
+        """
+        self._renews = True
+        self.totals.restore(totals)
+        if day == self._judge.today:
+            return
+        then = self._judge.on(day)
+        for keys in self._wakes.due(self._judge.today):
+            for records in reader.some(keys):
+                self.withdraw(records, then)
+                for _, opportunity, trail in records:
+                    self.totals.add(opportunity, self._judge.judge(opportunity, trail))
+
+    def withdraw(self, records: Sequence[Stored], judge: Judge | None = None) -> None:
+        """Undo that some records were counted.
+
+        Args:
+            records: As they were counted.
+            judge: By whom, if not by the judge of this run.
+        """
+        verdict = (judge or self._judge).judge
+        for _, opportunity, trail in records:
+            self.totals.add(opportunity, verdict(opportunity, trail), -1)
+
+    def take(self, records: Sequence[Stored]) -> None:
+        """Judge some records that are not counted, and count them."""
+        self._settle(records, count=True)
+
+    def settle_due(self, reader: SnapshotReader) -> None:
+        """Settle the records whose day has come and that nothing else made to be judged; they are counted already."""
+        for keys in self._wakes.due(self._judge.today):
+            for records in reader.some(keys):
+                self._settle(records, count=False)
+
+    def close_absent(self, keys: Sequence[int] | None = None) -> None:
+        """Close what belongs to records that are no longer there, and are not counted.
+
+        Args:
+            keys: Of which records; None for all of the source.
+        """
+        self._ledger.close_absent(keys)
+        if keys is not None:
+            self._wakes.forget(keys)  # those that are there are noted anew when they are taken
 
     def coverage(self) -> list[Coverage]:
         """For how many of the records each rule was due and could, or could not, be decided."""
-        self._add_up()
-        counts = zip(self._judge.codes, self._judged_by_bit, self._unknown_by_bit, strict=True)
-        return [
-            Coverage(source=self._source, rule=code, judged=judged, unknown=unknown)
-            for code, judged, unknown in counts
-            if judged or unknown
-        ]
+        return self.totals.coverage(self._source)
 
-    def _found(self, opportunity: Opportunity, verdict: Verdict) -> Subject:
-        for finding in verdict.findings:
-            self.severities[finding.severity] += 1
-            self.rules[finding.rule] += 1
-        if self._consider is not None:
-            self._consider(opportunity, verdict)
+    def _settle(self, records: Sequence[Stored], *, count: bool) -> None:
+        judge, add = self._judge.judge, self.totals.add
+        remembers = self._ledger.remembers
+        judged: list[Judged] = []
+        waking: list[tuple[int, date]] = []
+        for key, opportunity, trail in records:
+            verdict = judge(opportunity, trail)
+            if count:
+                add(opportunity, verdict)
+            lost = opportunity.status == "lost"
+            if verdict.findings:
+                if opportunity.unreadable:
+                    verdict = replace(verdict, findings=with_its_text(verdict.findings, opportunity))
+                if self._consider is not None:
+                    self._consider(opportunity, verdict)
+                judged.append(Judged(key, self._subject(opportunity, verdict), verdict.findings, verdict, lost))
+            elif remembers:
+                judged.append(Judged(key, None, (), verdict, lost))
+            if (opportunity.dates or opportunity.decision_due) and (day := self._judge.wakes(opportunity)):
+                waking.append((key, day))
+        self._ledger.merge(judged)
+        if self._renews:
+            self._wakes.forget([key for key, _, _ in records])
+        self._wakes.note(waking)
+
+    def _subject(self, opportunity: Opportunity, verdict: Verdict) -> Subject:
         return Subject(
             source=self._source,
             id=opportunity.id,
@@ -131,17 +168,3 @@ class SourceJudging:
             proven_stage=verdict.proven,
             possible_stage=verdict.possible,
         )
-
-    def _add_up(self) -> None:
-        # By bits, as sets of codes for thousands of combinations would take more memory than everything else.
-        for (due, unknown), count in self._tally.items():
-            _count_bits(self._judged_by_bit, due & ~unknown, count)
-            _count_bits(self._unknown_by_bit, unknown, count)
-        self._tally.clear()
-
-
-def _count_bits(counts: list[int], bits: int, count: int) -> None:
-    while bits:
-        lowest = bits & -bits
-        counts[lowest.bit_length() - 1] += count
-        bits ^= lowest

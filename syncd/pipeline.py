@@ -6,6 +6,8 @@ record costs one addition. Figures follow settled reading 10.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Final
 
@@ -18,6 +20,17 @@ _EXACT: Final = Context(prec=120)
 digits would round their sums without a word, and refuse to round large ones to cents."""
 _ZERO: Final = Decimal(0)
 _Share = int | float
+_Line = tuple[str, _Share, int, int, bool]
+"""What amounts are added up by: currency, percentage, proven and possible column, whether they are negative."""
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Amounts of one line added up, and of how many records."""
+
+    amount: Decimal
+    records: int
+
 
 plus: Final = _EXACT.add
 """The sum of two amounts, exactly."""
@@ -34,17 +47,18 @@ class Pipeline:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._sums: dict[tuple[str, _Share, int, int, bool], Decimal] = {}
+        self._sums: dict[_Line, _Sum] = {}
         self._stages = {stage.id for stage in process.stages if process.in_pipeline(stage.index)}
         self.no_amount = 0
 
-    def add(self, opportunity: Opportunity, proven: int | None, possible: int | None) -> None:
+    def add(self, opportunity: Opportunity, proven: int | None, possible: int | None, times: int = 1) -> None:
         """Count one opportunity, if it belongs in the pipeline.
 
         Args:
             opportunity: As last read.
             proven: Its proven column.
             possible: Its possible column.
+            times: 1, or -1 to undo that it was counted.
         """
         # Once a record: what most records are decided by comes first, and the rest is not asked.
         if opportunity.stage not in self._stages or opportunity.status == "lost" or proven is None or possible is None:
@@ -53,21 +67,42 @@ class Pipeline:
         if share is None:
             share = self._process.weight(self._process.stage_index[opportunity.stage])
         if amount is None:
-            self.no_amount += 1
+            self.no_amount += times
             return
-        key = (opportunity.currency or NO_CURRENCY, share, proven, possible, amount < 0)
-        self._sums[key] = plus(self._sums.get(key, _ZERO), amount)
+        line = (opportunity.currency or NO_CURRENCY, share, proven, possible, amount < 0)
+        self._add(line, amount if times > 0 else amount.copy_negate(), times)
+
+    def _add(self, line: _Line, amount: Decimal, records: int) -> None:
+        known = self._sums.get(line)
+        if known is None:
+            self._sums[line] = _Sum(amount, records)
+            return
+        known.records += records
+        if known.records:
+            known.amount = plus(known.amount, amount)
+        else:  # nothing is left of it, not even a currency with a sum of nothing
+            del self._sums[line]
 
     def merge(self, other: Pipeline) -> None:
         """Count what another one has counted."""
-        for key, amount in other._sums.items():
-            self._sums[key] = plus(self._sums.get(key, _ZERO), amount)
+        for line, counted in other._sums.items():
+            self._add(line, counted.amount, counted.records)
         self.no_amount += other.no_amount
+
+    def lines(self) -> list[tuple[str, _Share, int, int, bool, str, int]]:
+        """What was counted, as plain data for `restore`; `no_amount` is not among it."""
+        return [(*line, str(counted.amount), counted.records) for line, counted in self._sums.items()]
+
+    def restore(self, lines: Iterable[tuple[str, _Share, int, int, bool, str, int]]) -> None:
+        """Count what `lines` told of another one."""
+        for currency, share, proven, possible, negative, amount, records in lines:
+            self._add((currency, share, proven, possible, negative), Decimal(amount), records)
 
     def totals(self) -> dict[str, Weighted]:
         """The sums by currency, in the order of their codes."""
         sums: dict[str, dict[str, Decimal]] = {}
-        for (currency, share, proven, possible, _), amount in self._sums.items():
+        for (currency, share, proven, possible, _), counted in self._sums.items():
+            amount = counted.amount
             row = sums.setdefault(currency, dict.fromkeys(Weighted.__struct_fields__, _ZERO))
             recorded = weighted(amount, share)
             backed = weighted(amount, self._process.weight(proven))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -19,9 +19,9 @@ from syncd.mapping import Mapper, RowMapper
 from syncd.mapping.spec import fold
 from syncd.model import Opportunity, Rejected
 from syncd.process import Process
+from syncd.store.changes import Follower
 from syncd.store.moves import add_moves
 from syncd.store.presence import Presence
-from syncd.store.readback import Stored
 from syncd.store.refusals import EarlierRefusals
 from syncd.store.runs import add_rejections
 from syncd.store.snapshots import SnapshotWriter, is_storable
@@ -30,11 +30,11 @@ from syncd.store.sources import SourceRow, keep_source
 Progress = Callable[[str, int, int, int], None]
 """Told of progress: source, records read, done and total in one unit; total is 0 where nobody can know."""
 
-Take = Callable[[list[Stored]], None]
-"""Given the records of each page, once they are in the store."""
-
 _LISTED: Final = 8
 """Names listed in a note before it says "and so many more"."""
+
+_MOST_UNKNOWN: Final = 10_000
+"""Records that no increment told of, beyond which all is read without looking for the others."""
 
 _SHOWN: Final = 1_000
 """Refused records of an incomplete source that are told of."""
@@ -48,7 +48,7 @@ class Source:
         min_rows_percent: A pull that gives fewer than this percentage of the records known before is incomplete.
         sweep_hours: How long increments may go on before it is asked again which records are gone, where they do not
             tell.
-        digest: Identifies what decides how its records are read: mapping, formats, chart.
+        digest: Identifies what decides which records are read, and how: settings, mapping, formats, chart.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Pull:
         today: date,
         now: datetime,
         since: str | None,
-        take: Take,
+        follower: Follower,
     ) -> None:
         """Prepare.
 
@@ -127,15 +127,15 @@ class Pull:
             today: The day of the run, in the business zone.
             now: The time of the run, aware.
             since: A watermark to go on from; None reads everything.
-            take: Given the records of each page. Nothing is to be made of them before the pull has ended.
+            follower: Told of what changes; nothing is to be made of it before the pull has ended.
         """
         self._connection = connection
         self._source = source
         self._seq = seq
         self._now = now
         self._since = since
-        self._take = take
-        self._writer = SnapshotWriter(connection, row, process, seq=seq, today=today)
+        self._follower = follower
+        self._writer = SnapshotWriter(connection, row, process, follower, seq=seq, today=today)
         self._bound: dict[tuple[tuple[str, ...], bool], RowMapper] = {}
         self._columns: dict[str, None] = {}
         self._refused = hashlib.blake2b(digest_size=16)
@@ -216,7 +216,7 @@ class Pull:
         if not opportunities:
             return []
         try:
-            stored, repeats = self._writer.add(opportunities)
+            repeats = self._writer.add(opportunities)
         except UnicodeEncodeError:
             reason = "it holds text that is no valid Unicode"
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
@@ -224,7 +224,6 @@ class Pull:
             refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
             self._nameless += len(unsound)
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
-        self._take(stored)
         self.pulled.repeated += sum(one.same for one in repeats)
         reason = "the id was seen before with different content; the first one was kept"
         other = [(places[one.position], opportunities[one.position].id) for one in repeats if not one.same]
@@ -238,7 +237,7 @@ class Pull:
             if stage is not None and isinstance(at, datetime):
                 read.append((one.id, stage, at))
         if read:
-            add_moves(self._connection, self.pulled.row.source_id, read)
+            add_moves(self._connection, self.pulled.row.source_id, read, self._follower)
 
     def _refusal(self, page: Page, index: int, reason: str, identity: str = "") -> Rejected:
         return Rejected(source=self._source.name, id=identity, reason=reason, place=self._place(page, index))
@@ -258,10 +257,10 @@ class Pull:
         A record that could not be told apart may be any of those that are missing, so then none is taken for gone.
         """
         presence = self._writer.presence
-        if self._since is not None:
+        if self._earlier is not None:
             if not self._is_sweep_due():
                 return self._source.adapter.capabilities.deletions
-            if not await self._sweep():
+            if not await self._sweep(self._earlier):
                 return False
         elif self._nameless or self._doubtful:
             cause = (
@@ -273,34 +272,62 @@ class Pull:
         presence.sweep()
         return True
 
-    async def _sweep(self) -> bool:
+    async def _sweep(self, earlier: EarlierRefusals) -> bool:
         """Ask which records are there, and spare those; whether all others are gone.
 
-        A record that is there and that the store knows nothing of was told by no increment: it came with an old time,
-        was had back with it, or showed too late. What else may be missing in that way nobody can say, so the source is
-        read whole. Those that were refused, and are to be told of again, are known.
+        A record may be there that no increment told of: it was made since, somebody shared it, or a client brought it
+        with an older time. What was made since is read now. Of all else nobody can say what is missing in that way, so
+        the source is read whole. Records that were refused are told of again anyway, and are no reason to.
+
+        Raises:
+            WatermarkLost: There are records that increments do not tell of.
         """
-        mapper, presence = self._source.mapper, self._writer.presence
+        presence, mapper = self._writer.presence, self._source.mapper
         reader = mapper.bind((mapper.mapping.fields["id"],))
-        before = self._earlier.ids if self._earlier is not None else set[str]()
-        refused, there = before | self._refused_ids, set[str]()
-        given = nameless = untold = 0
+        refused, there, unknown = earlier.ids, set[str](), set[str]()
+        given = nameless = 0
         async for values in self._key_reader().keys():
             ids = reader.identities(values)
             named = [one for one in ids if one]
             given += len(ids)
             nameless += len(ids) - len(named)
-            there |= before.intersection(named)
-            untold += len(presence.spare(named) - refused)
-        self._believe(given, whole=True)
-        if untold:
-            raise WatermarkLost(f"has {untold:,} records that no increment told of")
+            there |= refused.intersection(named)
+            unknown |= presence.spare(named) - refused - self._refused_ids
+            if len(unknown) > _MOST_UNKNOWN:
+                break
+        else:
+            self._believe(given, whole=True)
+            if unknown:
+                await self._take_late(unknown)
+                unknown = presence.spare([*unknown]) - self._refused_ids
+        if unknown:
+            raise WatermarkLost(f"there are {len(unknown):,} records that no increment told of", "run with `--full`")
         if nameless:
             self.pulled.notes.append("some ids cannot be read, so no record that is missing was taken for gone")
             return False
-        if self._earlier is not None:
-            self._earlier.settle(before - there)
+        earlier.settle(refused - there)
         return True
+
+    async def _take_late(self, ids: set[str]) -> None:
+        """Read what was made since the increment was, and nothing else twice; the next increment starts before it."""
+        native = self._source.mapper.mapping.fields["id"]
+        async for page in self._source.adapter.pull(self._watermark):
+            if native not in page.columns:
+                continue
+            at = page.columns.index(native)
+            named = self._bind(page).identities([row[at] for row in page.rows])
+            late = [index for index, one in enumerate(named) if one in ids]
+            self._take_page(
+                replace(
+                    page,
+                    rows=[page.rows[index] for index in late],
+                    places=[page.places[index] if page.places else page.first + index for index in late],
+                    broken=[one for one in page.broken if one.id in ids],
+                    notes=(),
+                    gone=(),
+                    watermark=None,
+                )
+            )
 
     def _is_sweep_due(self) -> bool:
         if self._source.adapter.capabilities.deletions or not isinstance(self._source.adapter, KeyReader):

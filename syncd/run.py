@@ -28,9 +28,9 @@ from syncd.plan import PlanSums, WriteRights, change_for
 from syncd.policy import RULE_OPTIONS, Policy
 from syncd.process import Process
 from syncd.pull import Progress, Pull, Pulled, Source, watermark_for
+from syncd.scope import Terms, keep_outcome, scope_of
 from syncd.spool import ChangeSpool
 from syncd.store import Store
-from syncd.store.readback import read_snapshots
 from syncd.store.runs import (
     add_rejections,
     adopt_run,
@@ -57,6 +57,8 @@ class Assignment:
         pinned: That day was given, not taken from the clock: then the same input gives the same run.
         extra: The company's own rules.
         digest: Identifies process, policy, own rules and mappings.
+        ruling: Identifies whatever decides the verdict on a record; empty where that is not known, so that every record
+            is judged.
         full: Every source is read whole, also where what changed would do.
         rights: What may be written, by source; only for a run that makes a plan.
     """
@@ -70,6 +72,7 @@ class Assignment:
     timezone: str = "UTC"
     extra: tuple[ExtraRule, ...] = ()
     digest: str = ""
+    ruling: str = ""
     full: bool = False
     rights: dict[str, WriteRights] | None = None
 
@@ -210,22 +213,30 @@ async def _attempt(
             row = source_row(connection, source.name)
             consider = _planner(assignment, source, spool)
             judging = SourceJudging(connection, judge, source.name, row, seq=seq, consider=consider)
-            # History may come after the records it is about; those are then judged when all of it is there.
-            later = source.adapter.capabilities.history
+            terms = _terms(assignment, judge, source)
+            scope = scope_of(connection, judging, row, assignment.process, terms)
             pull = Pull(
                 connection, source, assignment.process, row, seq=seq, today=assignment.today, now=now,
-                since=watermark_for(source, row, full=full),
-                take=(lambda _: None) if later else judging.take,
+                since=watermark_for(source, row, full=full), follower=scope,
             )  # fmt: skip
             pulled = await pull.run(progress)
-            if later or pulled.leaves_some:
-                but = (lambda _: False) if later else pulled.presence.saw
-                for records in read_snapshots(connection, row, assignment.process, but=but):
-                    judging.take(records)
-            judging.finish()
+            scope.finish(pulled)
+            keep_outcome(connection, judging, row, terms)
     except SourceIncomplete as error:
         return _Broken(error=error, read=pull.pulled.read if pull else 0, refusals=pull.pulled.refusals if pull else [])
     return _Read(pulled=pulled, judging=judging)
+
+
+def _terms(assignment: Assignment, judge: Judge, source: Source) -> Terms:
+    # What a company's own rules say may depend on the day, so their verdicts are those of one day alone.
+    own = assignment.today.isoformat() if assignment.extra else ""
+    ruling = hashlib.sha256("\x00".join([assignment.ruling, own, *judge.codes]).encode()).hexdigest()
+    return Terms(
+        today=assignment.today,
+        ruling=ruling if assignment.ruling else "",
+        afresh=assignment.rights is not None,  # a plan is made of every record
+        later=source.adapter.capabilities.history,
+    )
 
 
 def _note_failure(store: Store, seq: int, now: datetime, error: BaseException) -> None:
@@ -319,9 +330,9 @@ def _summary(
     pipeline = Pipeline(assignment.process)
     severities, rules, states = Counter[str](), Counter[str](), Counter[str]()
     for judging in judgings:
-        pipeline.merge(judging.pipeline)
-        severities.update(judging.severities)
-        rules.update(judging.rules)
+        pipeline.merge(judging.totals.pipeline)
+        severities.update(judging.totals.severities)
+        rules.update(judging.totals.rules)
         states.update(dict[str, int](judging.states.items()))
     options = {
         f"{code}.{option}": assignment.policy.option(code, option, default)
@@ -341,9 +352,9 @@ def _summary(
         pipeline=pipeline.totals(),
         no_amount=pipeline.no_amount,
         counts={**{one: severities[one] for one in SEVERITIES}, "waived": 0},
-        by_rule=dict(sorted(rules.items())),
+        by_rule={rule: count for rule, count in sorted(rules.items()) if count},
         by_state=dict(states),
-        opportunities=sum(judging.opportunities for judging in judgings),
+        opportunities=sum(judging.totals.opportunities for judging in judgings),
         rules=list(judge.codes),
         settings=options,
     )
@@ -367,7 +378,7 @@ def _source_summary(source: Source, outcome: _Read | _Broken) -> SourceSummary:
         complete=True,
         increment=got.increment,
         read=got.read,
-        judged=outcome.judging.judged,
+        judged=outcome.judging.totals.judged,
         rejected=got.rejected,
         repeated=got.repeated,
         notes=got.notes,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from syncd.model import Opportunity
 from syncd.store import open_store
-from syncd.store.readback import read_snapshots
+from syncd.store.readback import SnapshotReader
 from syncd.store.schema import snapshot
 from syncd.store.sources import source_row
 from tests.store.runs import MSSP
@@ -72,7 +72,9 @@ def stored_stages(url):
     store = open_store(url)
     with store.read() as connection:
         row = source_row(connection, "maven")
-        opportunities = [one.opportunity for chunk in read_snapshots(connection, row, MSSP) for one in chunk]
+        opportunities = [
+            one.opportunity for chunk in SnapshotReader(connection, row.source_id, MSSP).all() for one in chunk
+        ]
     store.close()
     return Counter((one.stage, one.status) for one in opportunities)
 

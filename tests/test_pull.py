@@ -10,7 +10,7 @@ from syncd.pull import Pull, Source
 from syncd.store.runs import begin_run, read_rejections
 from syncd.store.schema import snapshot, source
 from syncd.store.sources import source_row
-from tests.store.runs import MSSP, day, deal
+from tests.store.runs import MSSP, Onlooker, day, deal
 from tests.store.test_snapshots import _noon
 
 
@@ -46,7 +46,7 @@ def pull(runs, *pages, number=1, min_rows_percent=50.0):
     with runs.store.write() as connection:
         seq = begin_run(connection, command="check", as_of=day(number), pinned=False, now=_noon(day(number)))
         row = source_row(connection, "crm")
-        pull = Pull(connection, made, MSSP, row, seq=seq, today=day(number), now=noon, since=None, take=lambda _: None)
+        pull = Pull(connection, made, MSSP, row, seq=seq, today=day(number), now=noon, since=None, follower=Onlooker())
         pulled = asyncio.run(pull.run(lambda *news: told.append(news)))
         rejected = list(read_rejections(connection, seq))
     return pulled, rejected, told

@@ -19,7 +19,7 @@ from adapters.dynamics365.queries import Plan
 from adapters.dynamics365.shape import Decode
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Answer, HttpClient
-from syncd.httpkit.links import joined
+from syncd.httpkit.links import on_own_host
 
 _STEPS: Final = 25
 """Turns of the event loop in which a request gets on its way over a connection that is open: about ten are needed."""
@@ -77,7 +77,7 @@ class Chain:
 
     def _ask(self, path: str) -> asyncio.Task[tuple[Any, Answer]]:
         # A path from the root of the host is a link too; one without a slash is below the base URL.
-        link = joined(self._client.base_url, path) if path.startswith("/") else path
+        link = on_own_host(self._client.base_url, path) if path.startswith("/") else path
         return asyncio.create_task(
             self._client.get_json(link, decode=self._decode, headers=self._headers),
         )

@@ -7,8 +7,7 @@ Not for: judging it (`adapters.dynamics365.examination`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -48,6 +47,27 @@ class _Attributes(msgspec.Struct):
     value: list[Attribute]
 
 
+class _Localized(msgspec.Struct):
+    label: str | None = msgspec.field(default=None, name="Label")
+
+
+class _Label(msgspec.Struct):
+    own: _Localized | None = msgspec.field(default=None, name="UserLocalizedLabel")
+
+
+class _Option(msgspec.Struct):
+    value: int | None = msgspec.field(default=None, name="Value")
+    label: _Label | None = msgspec.field(default=None, name="Label")
+
+
+class _OptionSet(msgspec.Struct):
+    options: list[_Option] = msgspec.field(default_factory=list, name="Options")
+
+
+class _Choice(msgspec.Struct):
+    options: _OptionSet | None = msgspec.field(default=None, name="OptionSet")
+
+
 async def table_of(client: HttpClient, plan: Plan) -> Table:
     """The table itself."""
     path = f"{_table(plan)}?$select=ChangeTrackingEnabled"
@@ -72,8 +92,10 @@ async def labels_of(client: HttpClient, plan: Plan, name: str) -> dict[str, str]
         f"{_table(plan)}/Attributes(LogicalName='{name}')/Microsoft.Dynamics.CRM.{cast}"
         "?$select=LogicalName&$expand=OptionSet"
     )
-    found, _ = await client.get_json(path, decode=msgspec.json.decode, headers=HEADERS)
-    return dict(_options(found))
+    found, _ = await client.get_json(path, decode=msgspec.json.Decoder(_Choice).decode, headers=HEADERS)
+    options = found.options.options if found.options else []
+    labels = {str(one.value): one.label.own.label for one in options if one.label and one.label.own}
+    return {value: label for value, label in labels.items() if label is not None}
 
 
 async def date_behavior_of(client: HttpClient, plan: Plan, name: str) -> str:
@@ -95,13 +117,3 @@ def logical(name: str) -> str:
 
 def _table(plan: Plan) -> str:
     return f"EntityDefinitions(LogicalName='{plan.settings.table}')"
-
-
-def _options(found: Any) -> Mapping[str, str]:
-    options = (found.get("OptionSet") or {}).get("Options", []) if isinstance(found, dict) else []
-    labels = {}
-    for one in options:
-        label = ((one.get("Label") or {}).get("UserLocalizedLabel") or {}).get("Label")
-        if label is not None:
-            labels[str(one.get("Value"))] = str(label)
-    return labels

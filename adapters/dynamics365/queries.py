@@ -19,7 +19,7 @@ from adapters.dynamics365.settings import LARGEST_PAGE, USUAL_LOOKUPS, DynamicsS
 from adapters.dynamics365.shape import CURRENCY, CURRENCY_LOOKUP, ETAG, FORMATTED, PROCESS, OpenShape, Shape
 from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
-from syncd.httpkit.links import split
+from syncd.httpkit.links import taken_apart
 
 _ID: Final = re.compile(r"[\w.{}:-]{1,100}", re.ASCII)
 _PROCESS_FIELDS: Final = {
@@ -165,7 +165,7 @@ class Plan:
 
     def without_host(self, link: str) -> str:
         """Path and query of a link."""
-        parts = split(link)
+        parts = taken_apart(link)
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

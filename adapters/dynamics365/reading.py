@@ -60,6 +60,8 @@ class Reading:
         self._before: frozenset[str] = frozenset()
         self._pages: set[int] = set()
         self._given: set[str] = set()
+        self._whole: set[str] = set()
+        """Those given with their flow and child rows, so that a change of these is no news."""
         self._known: set[str] = set()
         self._outdated = False
         self.rows = 0
@@ -120,7 +122,10 @@ class Reading:
         self._given.add(identity)
         self._known.add(mark)
         assert self._mark is not None  # noqa: S101 - only increments ask
-        return mark not in self._mark.known
+        if mark in self._mark.known:
+            return False
+        self._whole.add(identity)
+        return True
 
     def _remember(self, rows: list[tuple[Any, ...]]) -> None:
         """Keep in mind what the next increment will see again."""
@@ -154,7 +159,7 @@ class Reading:
         if not self._plan.watches:
             return
         since = earlier(mark.at, self._overlap)
-        ids = [one for one in await self._related.touched_since(since) if one not in self._given]
+        ids = [one for one in await self._related.touched_since(since, mark.unread) if one not in self._whole]
         size = self._plan.page_size
         for start in range(0, len(ids), size):
             rows = await self._related.records(ids[start : start + size])
@@ -185,10 +190,21 @@ class Reading:
             notes = [*notes, "the system gave no link to later changes, so that every pull reads all"]
         return Page(
             plan.columns, [], declared=False, done=self.rows, total=self.rows, notes=notes, moves=moves,
-            watermark=self._watermark(literal(self._began)),
+            watermark=self._watermark(literal(self._began), self._unread()),
         )  # fmt: skip
 
-    def _watermark(self, at: str) -> str | None:
+    def _unread(self) -> frozenset[str]:
+        """The child tables of which some records that were given, now or before, say nothing.
+
+        Raises:
+            WatermarkLost: One can be read again that could not when other records were given.
+        """
+        before, related = self._mark.unread if self._mark else frozenset[str](), self._related
+        if back := sorted((before & related.answered) - related.unread):
+            raise WatermarkLost(f"{', '.join(back)} can be read again, and was not for every record", READ_WHOLE)
+        return before | related.unread
+
+    def _watermark(self, at: str, unread: frozenset[str]) -> str | None:
         """What the next increment starts from; None where it can start from no later point than this one did."""
         plan = self._plan
         if self._tracked:
@@ -196,7 +212,8 @@ class Reading:
             # this one did, and gives the newer one.
             if self._chain.delta is None or self._outdated:
                 return None
-            return Watermark(at=at, asked=plan.digest, delta=plan.without_host(self._chain.delta)).text()
+            delta = plan.without_host(self._chain.delta)
+            return Watermark(at=at, asked=plan.digest, delta=delta, unread=unread).text()
         if plan.modified is None or plan.settings.change_tracking:
             return None
-        return Watermark(at=at, asked=plan.digest, known=keep(self._known)).text()
+        return Watermark(at=at, asked=plan.digest, unread=unread, known=keep(self._known)).text()

@@ -7,7 +7,7 @@ Not for: reading the records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -49,14 +49,20 @@ class Tails:
 
 
 class Related:
-    """Reads what stands beside the records of one pull."""
+    """Reads what stands beside the records of one pull.
+
+    Attributes:
+        unread: Tables that could not be read.
+        answered: Tables of which rows were given, with all that is asked of them.
+    """
 
     def __init__(self, client: HttpClient, plan: Plan) -> None:
         """Args: client and plan of the source."""
         self._client = client
         self._plan = plan
         self._currencies: Mapping[str, Any] | None = None
-        self._unreadable: set[str] = set()
+        self.unread: set[str] = set()
+        self.answered: set[str] = set()
         self._notes: list[str] = []
 
     async def of(self, ids: Sequence[str | None], rows: Sequence[Sequence[Any]]) -> Tails:
@@ -67,7 +73,7 @@ class Related:
         """
         plan = self._plan
         sound = [one for one in dict.fromkeys(ids) if one is not None and is_plain(one)]
-        tables = [one for one in (plan.flow, *plan.children) if one and one.entity_set not in self._unreadable]
+        tables = [one for one in (plan.flow, *plan.children) if one and one.entity_set not in self.unread]
         found = await self._rows(tables, sound)
         columns: dict[str, list[Any]] = {}
         for child in plan.children:
@@ -79,7 +85,7 @@ class Related:
             moves = [*_moves(plan.flow.shape, instances)]
         if CURRENCY in plan.tail:
             codes = await self._codes()
-            columns[CURRENCY] = [codes.get(plan.shape.get(row, CURRENCY_LOOKUP)) for row in rows]
+            columns[CURRENCY] = [codes.get(str(plan.shape.get(row, CURRENCY_LOOKUP))) for row in rows]
         values = [list(one) for one in zip(*(columns[name] for name in plan.tail), strict=True)]
         return Tails(values, self.notes(), moves)
 
@@ -97,14 +103,19 @@ class Related:
             raise SourceIncomplete("records of which child rows changed could not be read", "run again with `--full`")
         return found[plan.entity_set]
 
-    async def touched_since(self, since: str) -> list[str]:
-        """The ids of records whose flow or child rows changed since a time; of deleted child rows nothing is left."""
+    async def touched_since(self, since: str, unread: Collection[str]) -> list[str]:
+        """The ids of records whose flow or child rows changed since a time; of deleted child rows nothing is left.
+
+        Args:
+            since: The time.
+            unread: Tables that could not be read before; whether they can be now, only all their columns tell.
+        """
         plan = self._plan
         touched: dict[str, None] = {}
         for table in (plan.flow, *plan.children):
             if table is None:
                 continue
-            shape = Shape((), key=f"_{table.lookup}_value")
+            shape = table.shape if table.entity_set in unread else Shape((), key=f"_{table.lookup}_value")
             where = f"modifiedon ge {since} and _{table.lookup}_value ne null"
             address = plan.address(table.entity_set, shape=shape, where=where, ordered=False)
             chain = Chain(self._client, shape.decode, plan.headers(shape=shape))
@@ -114,6 +125,8 @@ class Related:
                         touched |= dict.fromkeys(one for row in shape.rows(page) if (one := shape.id(row)))
             except Refused as refused:
                 self._refuse(table, refused.answer.status)
+            else:
+                self.answered |= {table.entity_set} & {*unread}
         return [*touched]
 
     async def _rows(self, tables: Sequence[Child], ids: Sequence[str]) -> dict[str, list[tuple[Any, ...]]]:
@@ -134,6 +147,7 @@ class Related:
                     self._refuse(table, part.status)
                     found.pop(table.entity_set, None)
                 elif table.entity_set in found:
+                    self.answered.add(table.entity_set)
                     found[table.entity_set] += await self._all(table, part)
         return found
 
@@ -163,8 +177,8 @@ class Related:
                 f"check `flow`, and give the account read access to {table.entity_set}, which only administrators have "
                 "at first",
             )
-        if table.entity_set not in self._unreadable:
-            self._unreadable.add(table.entity_set)
+        if table.entity_set not in self.unread:
+            self.unread.add(table.entity_set)
             self._notes.append(f"{table.entity_set} cannot be read (status {status}): its evidence is unknown")
 
     def _process(self, instances: Mapping[str, Sequence[Any]], ids: Iterable[str | None]) -> dict[str, list[Any]]:

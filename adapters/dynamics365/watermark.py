@@ -27,12 +27,14 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         at: When the pull began, by the service's clock, ISO 8601 in UTC.
         asked: Identifies what was asked for; with another mapping, increments would lack columns.
         delta: The link of change tracking, without its host.
+        unread: Child tables that could not be read, so that some records lack what is in them.
         known: Records given that changed in the overlap, as `mark_of` has them.
     """
 
     at: str
     asked: str
     delta: str | None = None
+    unread: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
 
     def text(self) -> str:
@@ -69,7 +71,7 @@ def server_time(answer: Answer, local: datetime) -> datetime:
     """
     try:
         told = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return local
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 

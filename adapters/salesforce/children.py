@@ -6,18 +6,19 @@ that cannot be read is unknown, which is no error; one that is read, is read who
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from adapters.salesforce import errors, soql
-from adapters.salesforce.decode import Shape
+from adapters.salesforce.decode import Row, Shape
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import Catalogue, Column, ObjectInfo
 from adapters.salesforce.together import all_of
 from syncd.adapter import MISSING
+from syncd.errors import SourceIncomplete
 from syncd.httpkit import Refused
 
 _ASKED: Final = 3
@@ -29,6 +30,9 @@ _NEEDS_A_PARENT: Final = frozenset({"ContentDocumentLink", "CombinedAttachment",
 
 _FEW: Final = 5_000
 """Rows of a component that are read at once before a full pull, rather than by the ids of page after page."""
+
+_NOBODY: Final = "006000000000000AAA"
+"""An opportunity that no org has."""
 
 _PARENT: Final = ""
 """The native name of the column that holds the parent's id."""
@@ -47,6 +51,8 @@ class _Child:
         ours: Conditions that leave out the children of other objects.
         tells_changes: It can be asked what changed.
         readable: No question about it was refused yet.
+        answered: Rows of it were given.
+        partial: Some rows of it were not given.
         all: Every row by parent, where there are few.
     """
 
@@ -58,6 +64,8 @@ class _Child:
     ours: tuple[str, ...]
     tells_changes: bool
     readable: bool = True
+    answered: bool = False
+    partial: bool = False
     all: dict[str, Any] | None = None
 
     @property
@@ -79,6 +87,16 @@ class Children:
         self._found: dict[str, _Child] = {}
         self.natives = tuple(natives)
         self.notes: list[str] = []
+
+    @property
+    def unread(self) -> set[str]:
+        """The components that could not be read, or not for every record."""
+        return {*self.natives} - {native for native, one in self._found.items() if one.readable and not one.partial}
+
+    @property
+    def answered(self) -> set[str]:
+        """The components of which rows were given."""
+        return {native for native, one in self._found.items() if one.answered}
 
     @classmethod
     async def find(
@@ -121,11 +139,16 @@ class Children:
             try:
                 async with aclosing(self._org.query(query, shape.batch, everything=True)) as pages:
                     async for page in pages:
-                        yield [row[0] for row in shape.rows(page.records) if row[0]]
+                        yield [parent for parent in _parents(shape.rows(page.records), 0) if parent]
             except Refused as refused:
                 if not errors.is_denied(refused):
                     raise
                 self._give_up(native, child)
+
+    async def probe(self, natives: Collection[str]) -> None:
+        """Find out of some components whether they can be read by now, if nothing else was asked of them."""
+        asked = [one for native, one in self._found.items() if native in natives and not one.answered]
+        await all_of(self._rows(child, [_NOBODY]) for child in asked)
 
     async def _column(self, native: str, ids: Sequence[str]) -> list[Any]:
         child = self._found.get(native)
@@ -160,7 +183,10 @@ class Children:
             if promised == len(records):
                 break
         else:
+            child.partial = True
+            self._note_unknown(child.native)
             return dict.fromkeys(ids, MISSING)
+        child.answered = True
         return _by_parent(child, records)
 
     async def _few(self, child: _Child) -> None:
@@ -224,7 +250,23 @@ def _by_parent(child: _Child, records: Sequence[Any]) -> dict[str, Any]:
     natives = child.shape.natives
     at = natives.index(_PARENT)
     found: dict[str, Any] = {}
-    for row in child.shape.rows(records):
+    rows = child.shape.rows(records)
+    for parent, row in zip(_parents(rows, at), rows, strict=True):
         named = {name: value for name, value in zip(natives, row, strict=True) if name != _PARENT}
-        found.setdefault(row[at], []).append(named)
+        found.setdefault(parent, []).append(named)
     return found
+
+
+def _parents(rows: Sequence[Row], at: int) -> list[Any]:
+    """What some rows belong to; None where that is nothing.
+
+    Raises:
+        SourceIncomplete: One does not say.
+    """
+    parents = [row[at] for row in rows]
+    if MISSING in parents:
+        raise SourceIncomplete(
+            "the org gives a row and not what it belongs to",
+            "run again; if it stays, look whether a gateway changes answers",
+        )
+    return parents

@@ -22,7 +22,7 @@ from adapters.salesforce.stages import examine_stages
 from syncd.adapter import Check, SourceContext
 from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
 from syncd.httpkit import Answer, Refused
-from syncd.httpkit.links import split
+from syncd.httpkit.links import taken_apart
 
 _OBJECT: Final = "Opportunity"
 _SKEW: Final = timedelta(seconds=60)
@@ -121,7 +121,10 @@ def _clock(org: Org, answer: Answer) -> Check:
 
 def _instance(org: Org) -> Check:
     """The host the token is for. It is compared and never followed, since it would get the credentials."""
-    told = split(str(org.client.granted.get("instance_url", ""))).hostname
+    try:
+        told = taken_apart(str(org.client.granted.get("instance_url", ""))).hostname
+    except SourceIncomplete:
+        told = None
     ours = urlsplit(org.client.base_url).hostname
     if told is None:
         return skipped("instance", "the token does not say which host it is for")

@@ -32,6 +32,8 @@ class History:
 
     Attributes:
         notes: For people.
+        readable: No question about it was refused yet.
+        answered: Rows of it were given.
     """
 
     def __init__(self, org: Org, stage_field: str) -> None:
@@ -43,7 +45,7 @@ class History:
         self._where = () if standard else (f"Field = {soql.quoted(stage_field)}",)
         texts = [Column(name, (name,), "text") for name in ("OpportunityId", label)]
         self._shape = Shape([*texts, Column("CreatedDate", ("CreatedDate",), "moment")])
-        self._readable = True
+        self.readable, self.answered = True, False
         self.notes: list[str] = []
 
     async def all(self, until: datetime, *, large: bool) -> AsyncGenerator[list[Move], None]:
@@ -85,7 +87,7 @@ class History:
         """Every move of some opportunities."""
         moves: list[Move] = []
         for some in soql.chunks(ids):
-            if not self._readable:
+            if not self.readable:
                 break
             where = [*self._where, soql.is_one_of("OpportunityId", some)]
             query = soql.select(self._shape.names, self.table, where, order=_ORDER)
@@ -94,6 +96,7 @@ class History:
             except Refused as refused:
                 self._give_up(refused)
                 break
+            self.answered = True
             moves += _Moves().of(self._shape.rows(records))
         return moves
 
@@ -114,7 +117,7 @@ class History:
     def _give_up(self, refused: Refused) -> None:
         if not errors.is_denied(refused):
             raise refused
-        self._readable = False
+        self.readable = False
         self.notes.append(f"{self.table} cannot be read, so the history of stages is unknown")
 
 
@@ -128,7 +131,8 @@ class _Moves:
         """The moves in rows that are sorted by opportunity and time."""
         moves = []
         for identity, stage, at in rows:
-            if stage and at and (identity, stage) != self._before:
+            told = isinstance(identity, str) and isinstance(stage, str) and isinstance(at, str)
+            if told and stage and (identity, stage) != self._before:
                 moves.append(Move(identity, stage, at))
                 self._before = (identity, stage)
         return moves

@@ -23,7 +23,7 @@ from adapters.salesforce import errors
 from adapters.salesforce.settings import LARGEST_PAGE, SalesforceSettings
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Answer, Clock, HttpClient, Reaction
-from syncd.httpkit.links import split
+from syncd.httpkit.links import taken_apart
 
 _Value = TypeVar("_Value")
 
@@ -139,7 +139,7 @@ class Org:
         """What the org's clock said when it answered; ours where it does not say."""
         try:
             return parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return self.clock.now()
 
     async def _first(
@@ -159,7 +159,7 @@ class Org:
 
     def _next(self, link: str | None, seen: set[str]) -> str:
         """The path of the next page. The host is always our own, whatever the link says."""
-        found = _CURSOR.fullmatch(split(link or "").path)
+        found = _CURSOR.fullmatch(taken_apart(link or "").path)
         if found is None:
             raise SourceIncomplete("the org says that there are more records, and not where", "run again")
         if found[1] in seen:

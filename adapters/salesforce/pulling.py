@@ -85,16 +85,39 @@ class Pull:
         async with aclosing(pages) as yielded:
             async for page in yielded:
                 yield page
-        yield self._page([], gone=sorted(gone - self._alive), notes=self._notes(), watermark=self._border.mark().text())
+        if mark:
+            await self._children.probe(mark.unread)
+        watermark = self._border.mark(self._unread(mark)).text()
+        yield self._page([], gone=sorted(gone - self._alive), notes=self._notes(), watermark=watermark)
+
+    def _unread(self, mark: Mark | None) -> set[str]:
+        """The fields and components of which some records that were given, now or before, say nothing.
+
+        Raises:
+            WatermarkLost: One can be read again that could not when other records were given.
+        """
+        history, children = self._history, self._children
+        unread: set[str] = {*self._lacking} | children.unread
+        there: set[str] = {*self._columns} - {*children.natives} | children.answered
+        if history and not history.readable:
+            unread.add(history.table)
+        if history and history.answered:
+            there.add(history.table)
+        before: set[str] = {*mark.unread} if mark else set()
+        if back := sorted(before & there - unread):
+            reason = f"{', '.join(back)} can be read again, and was not for every record"
+            raise WatermarkLost(reason, "run once with --full")
+        return unread | before
 
     async def _prepare(self) -> ObjectInfo:
         """Learn what the mapping's names are in this org, and what time it is there."""
         info, answer = await self._catalogue.describe(OBJECT)
         self._started = self._org.time(answer)
         natives = self._context.fields
+        self._lacking: list[str] = []
         self._derived = derived_columns(info, natives)
         if natives:
-            columns, _ = await self._catalogue.find(OBJECT, natives - {one.native for one in self._derived})
+            columns, self._lacking = await self._catalogue.find(OBJECT, natives - {one.native for one in self._derived})
         else:
             columns = await self._catalogue.all_columns(OBJECT)
         asked = {column.path: column for column in columns}

@@ -17,6 +17,7 @@ from adapters.salesforce.decode import Row, Shape
 from adapters.salesforce.org import Org
 from adapters.salesforce.schema import Column
 from adapters.salesforce.seen import Seen
+from syncd.adapter import MISSING
 from syncd.errors import SourceIncomplete
 from syncd.httpkit import Refused
 
@@ -27,6 +28,13 @@ _RESUMED: Final = 5
 """Times in a row that a cursor may be forgotten before another record came."""
 _MOST_LOST: Final = 10_000
 """More records than this did not come by chance."""
+
+_NEEDED: Final = ("Id", "SystemModstamp", "IsDeleted")
+"""Fields without which nobody can tell whether a record came, changed or went."""
+_CHANGED: Final = (
+    "the org gives a record without its id or its state",
+    "run again; if it stays, look whether a gateway changes answers",
+)
 
 _ROWS_A_PAGE: Final = 2_000
 _SWEPT: Final = Shape([Column("Id", ("Id",), "text")])
@@ -56,6 +64,7 @@ class Reading:
         self._org, self._table, self._shape = org, table, shape
         self._where, self._everything = tuple(where), everything
         self._id = shape.names.index("Id")
+        self._needed = [place for place, name in enumerate(shape.names) if name in _NEEDED]
         self.seen = Seen()
         self.promised = 0
         self.notes: list[str] = []
@@ -106,7 +115,7 @@ class Reading:
                     break
             else:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
-            if ids := [row[0] for row in _SWEPT.rows(page.records)]:
+            if ids := _ids(_SWEPT.rows(page.records), 0):
                 if len(swept.add(ids)) < len(ids):
                     raise SourceIncomplete("the org gives the same records twice", "run again")
                 yield ids
@@ -158,7 +167,9 @@ class Reading:
 
     def _fresh(self, rows: list[Row]) -> list[Row]:
         """The rows that did not come before."""
-        new = self.seen.add([row[self._id] for row in rows])
+        if any(row[place] is MISSING for row in rows for place in self._needed):
+            raise SourceIncomplete(*_CHANGED)
+        new = self.seen.add(_ids(rows, self._id))
         return rows if len(new) == len(rows) else [rows[place] for place in new]
 
     async def _lost(self) -> AsyncGenerator[list[Row], None]:
@@ -176,3 +187,15 @@ class Reading:
                 raise SourceIncomplete("the org gives fewer records than it says there are", "run again")
             if fresh := self._fresh(self._shape.rows(records)):
                 yield fresh
+
+
+def _ids(rows: Sequence[Row], at: int) -> list[str]:
+    """The ids of some rows.
+
+    Raises:
+        SourceIncomplete: One has none, so that nobody could tell whether it came.
+    """
+    ids = [row[at] for row in rows]
+    if not all(isinstance(one, str) and one for one in ids):
+        raise SourceIncomplete(*_CHANGED)
+    return ids

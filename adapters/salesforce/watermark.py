@@ -7,6 +7,7 @@ its watermark, and what it finds there unchanged is left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -28,10 +29,12 @@ class Mark(msgspec.Struct, frozen=True):
     Attributes:
         at: Everything that was visible and stamped before has been given.
         known: The stamps of the records given that were stamped shortly before, by id.
+        unread: Fields and child components that could not be read, so that some records lack what is in them.
     """
 
     at: datetime
     known: dict[str, str] = {}
+    unread: list[str] = []
 
     @classmethod
     def read(cls, text: str) -> Mark:
@@ -69,6 +72,10 @@ class Border:
         if stamp and self._from <= stamp[:19] < self._until and len(self._known) < _MOST_KNOWN:
             self._known[identity] = stamp
 
-    def mark(self) -> Mark:
-        """The watermark."""
-        return Mark(self._at.astimezone(UTC), self._known)
+    def mark(self, unread: Iterable[str]) -> Mark:
+        """The watermark.
+
+        Args:
+            unread: What could not be read.
+        """
+        return Mark(self._at.astimezone(UTC), self._known, sorted(unread))

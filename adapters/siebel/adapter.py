@@ -30,15 +30,15 @@ from typing import Any, ClassVar, Final
 import httpx
 
 from adapters.siebel import watermark
-from adapters.siebel.described import absent, every_field
+from adapters.siebel.described import absent, describe, every_field
 from adapters.siebel.dialect import UNKNOWN_FIELD, error_code, explained, resource
 from adapters.siebel.examination import Examination
 from adapters.siebel.queries import Queries
-from adapters.siebel.reading import Reading
+from adapters.siebel.reading import READ_WHOLE, Reading
 from adapters.siebel.settings import SiebelSettings, check
 from adapters.siebel.watermark import Watermark
 from syncd.adapter import Capabilities, Check, Page, SourceContext
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.httpkit import Clock, Refused
 
 _CLOSED: Final = "the source was closed before it was read whole"
@@ -82,7 +82,7 @@ class SiebelAdapter:
         Raises:
             ConfigError: The settings contradict one another.
         """
-        check(settings)
+        check(settings, context)
         return cls(settings, context)
 
     async def pull(self, since: str | None = None) -> AsyncIterator[Page]:
@@ -111,9 +111,16 @@ class SiebelAdapter:
     async def _pages(
         self, context: SourceContext, mark: Watermark | None, started: datetime
     ) -> AsyncGenerator[Page, None]:
-        """The pages of a pull. What was absent at the last full pull is taken to be absent still."""
+        """The pages of a pull.
+
+        Raises:
+            WatermarkLost: A field is there that was not when other records were given.
+        """
         given = False
         if mark is not None:
+            described = await describe(self._queries, self._path, mark.absent) if mark.absent else None
+            if described and (came := sorted(described.intersection(mark.absent))):
+                raise WatermarkLost(f"Siebel has a field now that it had not: {', '.join(came)}", READ_WHOLE)
             try:
                 reading = Reading(
                     self._settings, context, self._queries, mark=mark, lacking=mark.absent, started=started

@@ -27,6 +27,8 @@ class Children:
 
     Attributes:
         notes: What could not be read, for people; grows.
+        unread: Components that could not be read.
+        answered: Components about which Siebel answered a question.
     """
 
     def __init__(self, queries: Queries, settings: SiebelSettings, wanted: Mapping[str, frozenset[str]]) -> None:
@@ -34,7 +36,8 @@ class Children:
         self._queries = queries
         self._settings = settings
         self._fields = {name: (_ID, *sorted(fields - {_ID})) for name, fields in sorted(wanted.items())}
-        self._unreadable: set[str] = set()
+        self.unread: set[str] = set()
+        self.answered: set[str] = set()
         self.notes: list[str] = []
 
     @property
@@ -42,26 +45,32 @@ class Children:
         """The components, in the order of their columns."""
         return tuple(self._fields)
 
+    def fields(self, name: str) -> tuple[str, ...]:
+        """What is asked of a component; the id comes first."""
+        return self._fields[name]
+
     async def of(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
         """For each opportunity its child rows by component, `MISSING` where they cannot be read."""
         columns = await asyncio.gather(*(self._column(name, ids) for name in self._fields))
         return list(zip(*columns, strict=True)) if columns else [()] * len(ids)
 
     async def _column(self, name: str, ids: Sequence[str]) -> list[Any]:
-        if name not in self._unreadable:
+        if name not in self.unread:
             try:
-                if name in self._settings.children:
-                    return await self._in_bulk(name, ids)
-                return await self._one_by_one(name, ids)
+                bulk = name in self._settings.children
+                found = await (self._in_bulk(name, ids) if bulk else self._one_by_one(name, ids))
             except Refused as refused:
                 self.give_up(name, refused)
+            else:
+                self.answered.add(name)
+                return found
         return [MISSING] * len(ids)
 
     def give_up(self, name: str, refused: Refused) -> None:
         """A component cannot be read: ask for it no more."""
-        if name not in self._unreadable:
+        if name not in self.unread:
             why = error_code(refused.answer) or f"status {refused.answer.status}"
-            self._unreadable.add(name)
+            self.unread.add(name)
             self.notes.append(f"{name} cannot be read ({why}), so that the evidence in it is unknown")
 
     async def _one_by_one(self, name: str, ids: Sequence[str]) -> list[Rows]:

@@ -49,6 +49,9 @@ class SiebelDouble(Holdings):
         counts: It knows `recordcountneeded`.
         links_on: Answers link to the next page.
         page_cap: Records a page at most, whatever is asked for.
+        child_page: The same of children below their opportunity; links to the next page are left out then, as some
+            versions may.
+        tells_last: Pages of children say whether they are the last.
         connections: How many requests are under way; the server knows.
         on_request: Called with each request before it is answered, so that a test can change data in mid-pull.
         refused_children: Child components that cannot be read, with the code that says so.
@@ -80,6 +83,8 @@ class SiebelDouble(Holdings):
         self.counts = True
         self.links_on = True
         self.page_cap = 100
+        self.child_page: int | None = None
+        self.tells_last = True
         self.connections: Callable[[], int] = lambda: 0
         self.on_request: Callable[[Request], None] = lambda _: None
         self.refused_children: dict[str, str] = {}
@@ -159,6 +164,7 @@ class SiebelDouble(Holdings):
             case ["Opportunity", "Opportunity", identity, child]:
                 return self._children(parts, identity, child, query, user)
             case [name, same] if name == same and name in self.child_fields:
+                self._check_refused(name)
                 fields = {**self.child_fields[name], "Opportunity Id": "DTYPE_TEXT"}
                 return self._list(parts, query, user, name, fields)
             case _:
@@ -178,8 +184,7 @@ class SiebelDouble(Holdings):
         return json_reply(self._shown(record, self._asked_fields(query, self.known_fields()), query, path))
 
     def _children(self, parts: list[str], identity: str, child: str, query: dict[str, str], user: str) -> Reply:
-        if child in self.refused_children:
-            raise Refusal(self.refused_children[child], "Access denied", 403)
+        self._check_refused(child)
         if child not in self.child_fields:
             raise Refusal("SBL-EAI-50257", "Child resource name is not valid")
         if "searchspec" in query:
@@ -190,11 +195,18 @@ class SiebelDouble(Holdings):
         ids = [row.id for row in record.children.get(child, [])]
         return self._page(parts, ids, query, self.child_fields[child], child=child)
 
+    def _check_refused(self, child: str) -> None:
+        if child in self.refused_children:
+            raise Refusal(self.refused_children[child], "Access denied", 403)
+
     def _page(
         self, parts: list[str], found: Sequence[str], query: dict[str, str], fields: Mapping[str, str], *, child: str
     ) -> Reply:
         asked = self._asked_fields(query, fields)
         size = min(max(1, int(query.get("PageSize", "10"))), self.page_cap)
+        below = bool(child) and parts[0] != child
+        if below and self.child_page is not None:
+            size = self.child_page
         start = int(query.get("StartRowNum", "0"))
         known = self.child_rows(child) if child else self.table.records
         rows = [known[one] for one in found[start : start + size]]
@@ -206,12 +218,12 @@ class SiebelDouble(Holdings):
             items = items[0]
         more, name = start + size < len(found), child or "Opportunity"
         links = [{"rel": "self", "href": f"{_ELSEWHERE}/data/{path}", "name": name}]
-        if more and self.links_on:
+        if more and self.links_on and not (below and self.child_page):
             ahead = f"{_ELSEWHERE}/data/{path}?PageSize={size}&StartRowNum={start + size}"
             links.append({"rel": "nextSet", "href": ahead, "name": name})
         body = {"items": items, "Link": links if len(links) > 1 or len(rows) > 1 else links[0]}
-        if child and not more:
-            body = {"lastpage": "true", **body}
+        if child and self.tells_last and (not more or below):
+            body = {"lastpage": "false" if more else "true", **body}
         counted = self.counts and query.get("recordcountneeded") == "true"
         return json_reply(body, headers={"Total-Record-Count": str(len(found))} if counted else {})
 

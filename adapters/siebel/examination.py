@@ -36,6 +36,9 @@ _POLITE: Final = 8
 """Connections of the 20 that an Application Interface node has by default for all its clients together. REST API Guide,
 "Configuring REST Inbound Default Parameters"."""
 _SAMPLE: Final = 100
+_LAGS: Final = (1, 14)
+"""Hours: a system in use has changes of the last one, unless the zone is wrong, by which no two differ by more than a
+day and mostly by less than the other."""
 
 _Found = Sequence[Check]
 
@@ -299,7 +302,7 @@ class Examination:
         ahead = await self._queries.one_page(self._path, (self._id,), search=future)
         increments = Check(name="increments", outcome="ok", says=f"[{field}] can be searched")
         if not ahead.rows:
-            return [increments, Check(name="zone", outcome="ok", says=f"no record is from the future in {zone.key}")]
+            return [increments, await self._lag()]
         return [
             increments,
             Check(
@@ -309,6 +312,25 @@ class Examination:
                 remedy="set `timezone` of the source to the zone in the profile of the account, or correct a clock",
             ),
         ]
+
+    async def _lag(self) -> Check:
+        """Whether the last change seems some hours old, as it does where the zone is ahead of the right one."""
+        field, zone = self._settings.updated_field, self._context.timezone
+        for hours in _LAGS:
+            moment = since(field, self._clock.now() - timedelta(hours=hours), zone)
+            if (await self._queries.one_page(self._path, (self._id,), search=moment)).rows:
+                break
+        else:
+            hours = 0
+        if hours in {0, _LAGS[0]}:
+            return Check(name="zone", outcome="ok", says=f"no record is from the future in {zone.key}")
+        return Check(
+            name="zone",
+            outcome="warning",
+            says=f"the last change seems more than {_LAGS[0]} h ago, if times are in {zone.key}",
+            remedy="if somebody has changed a record since, set `timezone` of the source to the zone in the profile of"
+            " the account: with another one, increments find nothing",
+        )
 
     def _clocks(self) -> Check:
         there = self._queries.server_time

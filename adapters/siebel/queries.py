@@ -156,6 +156,6 @@ class Queries:
         if self.server_time is None and (said := headers.get("date")):
             try:
                 moment = parsedate_to_datetime(said)
-            except ValueError:
+            except (ValueError, OverflowError):
                 return
             self.server_time = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

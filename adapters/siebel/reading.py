@@ -18,7 +18,10 @@ from adapters.siebel.settings import SiebelSettings
 from adapters.siebel.walk import Walk
 from adapters.siebel.watermark import Given, Watermark, likeness, whole
 from syncd.adapter import Page, SourceContext
+from syncd.errors import WatermarkLost
 from syncd.httpkit import Refused
+
+READ_WHOLE: Final = "read the source once from the start, with `--full`"
 
 _LISTED: Final = 8
 """Names listed before a note says "and so many more"."""
@@ -64,6 +67,7 @@ class Reading:
 
         Raises:
             Refused, SourceIncomplete: As `Walk.pages` and `HttpClient.get_json`.
+            WatermarkLost: A child component can be read again that could not when other records were given.
         """
         done = 0
         async with aclosing(self._walks()) as walks:
@@ -72,8 +76,15 @@ class Reading:
                     async for answered in answers:
                         yield await self._page(answered, done + walk.done, done + walk.total)
                 done += walk.done
-        end = Watermark(at=self._start(), absent=self._lacking, known=self._given.known).text()
+        end = Watermark(at=self._start(), absent=self._lacking, unread=self._unread(), known=self._given.known).text()
         yield Page(self._columns, [], done=done, total=done, notes=self._notes(), watermark=end)
+
+    def _unread(self) -> list[str]:
+        """The child components of which some records that were given, now or before, say nothing."""
+        before, children = set(self._mark.unread if self._mark else ()), self._children
+        if back := sorted(before & children.answered - children.unread):
+            raise WatermarkLost(f"{', '.join(back)} can be read again, and was not for every record", READ_WHOLE)
+        return sorted((before & {*children.names}) | children.unread)
 
     async def _walks(self) -> AsyncGenerator[Walk, None]:
         """The queries that together give what is asked for."""
@@ -96,14 +107,19 @@ class Reading:
                 continue
             changed = since(self._settings.updated_field, moment, self._context.timezone)
             path, mode = resource(source.resource), source.view_mode
-            walk = self._queries.walk(path, ("Id", source.parent), search=changed, view_mode=mode)
+            # Whether a component that was refused can be read again, only its own fields tell.
+            more = self._children.fields(name) if self._mark and name in self._mark.unread else ()
+            fields = ("Id", source.parent, *(one for one in more if one not in {"Id", source.parent}))
+            walk = self._queries.walk(path, fields, search=changed, view_mode=mode)
             try:
                 async for answered in walk.pages():
-                    for _, parent in answered.rows:
+                    for _, parent, *_ in answered.rows:
                         if isinstance(parent, str) and parent and literal(parent) is not None:
                             yield parent
             except Refused as refused:
                 self._children.give_up(name, refused)
+            else:
+                self._children.answered.add(name)
 
     async def _page(self, answered: Answered, done: int, total: int) -> Page:
         rows = [*answered.rows]

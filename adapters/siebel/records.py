@@ -26,6 +26,7 @@ class Answered:
         rows: A tuple of values for each record; the id comes first.
         text: Every value is a str.
         more: The answer says that there are more records after these.
+        last: It says that there are none.
         next_start: Where they begin, by the answer's own link; None without one.
         total: How many records the query selects, where that was asked for and told.
     """
@@ -33,6 +34,7 @@ class Answered:
     rows: Sequence[tuple[Any, ...]]
     text: bool = True
     more: bool = False
+    last: bool = False
     next_start: int | None = None
     total: int | None = None
 
@@ -69,14 +71,15 @@ class Decoder:
         items = found.items if isinstance(found.items, list) else [found.items]
         links = found.Link if isinstance(found.Link, list) else [found.Link]
         rows = [msgspec.structs.astuple(one) for one in items]
-        if not text and any(row[0] is MISSING for row in rows):
+        if not all(isinstance(row[0], str) and row[0] for row in rows):
             raise msgspec.ValidationError("a record without an id")
         if _BLANK_BYTES in body:
             rows = [tuple("" if value == BLANK else value for value in row) for row in rows]
         ahead = next((link.href for link in links if str(link.rel).casefold() == "nextset"), None)
         start = None if ahead is None else _start(str(ahead))
         last = str(found.lastpage).casefold() == "true"
-        return Answered(rows, text, more=ahead is not None and not last, next_start=start)
+        more = (ahead is not None and not last) or str(found.lastpage).casefold() == "false"
+        return Answered(rows, text, more=more, last=last, next_start=start)
 
 
 def _envelope(fields: Sequence[str], *, strict: bool) -> msgspec.json.Decoder[Any]:

@@ -9,11 +9,15 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
 from syncd.httpkit import HttpSettings
 
 LARGEST_PAGE: Final = 100
 """Records a page may hold unless an administrator raised the limit. REST API Guide, "About URI Parameters"."""
+
+USUAL_PAGE: Final = 10
+"""Records a page holds unless more are asked for. The same page."""
 
 SMALLEST_PAGE: Final = 2
 """Neighbouring pages share a record, so a page needs one more."""
@@ -64,8 +68,12 @@ class SiebelSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
     children: dict[str, ChildResource] = {}
 
 
-def check(settings: SiebelSettings) -> None:
+def check(settings: SiebelSettings, context: SourceContext) -> None:
     """Look whether settings fit together.
+
+    Args:
+        settings: Of the source.
+        context: Of the source.
 
     Raises:
         ConfigError: They contradict one another; holds every problem found.
@@ -75,5 +83,9 @@ def check(settings: SiebelSettings) -> None:
         problems.append(Problem(message="`page_size` must be at least 2: each page begins with the last record before"))
     if settings.searchspec.count("(") != settings.searchspec.count(")") or settings.searchspec.count('"') % 2:
         problems.append(Problem(message="`searchspec` leaves a parenthesis or a quote open"))
+    if not context.timezone_told:
+        # With one that is ahead of it, increments would ask for what changes in some hours, and get nothing.
+        message = "`timezone` is needed: Siebel writes times in the zone of its account and does not say which"
+        problems.append(Problem(message=message))
     if problems:
         raise ConfigError(*problems)

@@ -31,6 +31,7 @@ from dataclasses import replace
 from typing import Final
 
 from adapters.siebel.records import Answered
+from adapters.siebel.settings import USUAL_PAGE
 from syncd.errors import SourceIncomplete
 
 Ask = Callable[[int, bool], Awaitable[Answered]]
@@ -41,6 +42,9 @@ _REMEMBERED: Final = 64
 pipeline sees in that time."""
 _TRIES: Final = 4
 """Times an answer that contradicts itself is asked for: counting and reading are two statements to a database."""
+_LEAST: Final = 0.5
+"""The share of the records counted at first that must be left at the end: nobody deletes more in a minute, but an
+account that lost its position, or became a guest, sees less."""
 _REPAIRS: Final = 20
 """Pages to go back for records that went before it counts as hopeless."""
 
@@ -69,6 +73,7 @@ class Walk:
         self._oldest = 0
         self._under_way: deque[tuple[int, asyncio.Task[Answered]]] = deque()
         self._next = 0
+        self._most = 0
         self.total = 0
         self.done = 0
 
@@ -78,7 +83,7 @@ class Walk:
         Raises:
             SourceIncomplete: The pages contradict one another, or change faster than they can be read.
         """
-        stale = 0
+        stale = reached = 0
         try:
             async for offset, page in self._steps():
                 fresh = self._fresh(page)
@@ -87,10 +92,14 @@ class Walk:
                     raise SourceIncomplete(
                         "Siebel gives the same records again and again", "check whether a gateway drops `StartRowNum`"
                     )
-                self.done = max(self.done, offset + len(page.rows))
+                reached = offset + len(page.rows)
+                self.done = max(self.done, reached)
                 if page.more:
                     self._fill()
                 yield fresh
+            left = self.total if self._counted else reached
+            if left < max(self._most, self.done) * _LEAST:
+                raise SourceIncomplete(*_OUT_OF_SIGHT)
         finally:
             await self._drop()
 
@@ -104,7 +113,8 @@ class Walk:
         while page.more:
             start, found = await self._after(offset)
             if not found.rows:
-                return  # every record went
+                # Siebel answers alike whether there is nothing or the account sees nothing any longer.
+                raise SourceIncomplete(*_OUT_OF_SIGHT)
             async for offset, page in self._joined(start, found):
                 yield offset, page
                 if not page.more:
@@ -203,6 +213,7 @@ class Walk:
             page = await self._ask(offset, counted)
             if page.total is not None:
                 self.total = page.total
+                self._most = max(self._most, page.total)
             elif counted and page.rows:
                 self._counted = False  # this Siebel does not count
             if not page.rows:
@@ -228,12 +239,19 @@ class Walk:
         elif self._counted:
             more, agrees = True, full and reached < self.total
         else:
-            more, agrees = full and bool((await self._ask(reached, False)).rows), True
+            # Versions before 24.1 may give children ten at a time, whatever is asked for, and say no more than that.
+            suspicious = full or (len(page.rows) == USUAL_PAGE and not page.last)
+            more = suspicious and bool((await self._ask(reached, False)).rows)
+            agrees = full or not more
         if page.next_start is not None and page.next_start <= offset:
             return None
         return replace(page, more=more) if agrees else None
 
 
+_OUT_OF_SIGHT: Final = (
+    "most records went out of sight while they were read",
+    "run again; if it stays, look whether the session of the account ends early, or its position changes",
+)
 _TOO_FAST: Final = (
     "the records change faster than they can be read",
     "run again when fewer are imported or deleted at once",
@@ -241,7 +259,7 @@ _TOO_FAST: Final = (
 
 
 def _contradiction(page: Answered, size: int) -> SourceIncomplete:
-    if page.more and len(page.rows) < size:
+    if len(page.rows) < size and (page.more or len(page.rows) == USUAL_PAGE):
         return SourceIncomplete(
             f"Siebel gives {len(page.rows):,} records a page and not {size:,}",
             "set `page_size` to what it allows; 100 unless an administrator raised it",

@@ -22,11 +22,13 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: The moment, the overlap already taken off.
         absent: Fields that the mapping names and Siebel does not have.
+        unread: Child components that could not be read, so that some records lack what is in them.
         known: What records that changed since then were like when they were given, by their ids.
     """
 
     at: datetime
     absent: list[str] = []
+    unread: list[str] = []
     known: dict[str, str] = {}
 
     def text(self) -> str:

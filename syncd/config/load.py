@@ -160,6 +160,7 @@ def _source(name: str, table: Table, zone: ZoneInfo) -> SourceSettings:
         adapter=table.required("adapter", 'the kind of system, such as "file"'),
         mapping=table.required("mapping", 'what its fields mean, such as "canonical", or a path to a .toml'),
         timezone=table.zone("timezone", zone),
+        timezone_told="timezone" in table.values,
         currency=_currency(table),
         schedule=_schedule(table),
         write=table.choice("write", _WRITE, "off"),

@@ -78,6 +78,7 @@ class SourceSettings:
         adapter: The entry point's name.
         mapping: A name in `mappings/` or a path.
         timezone: Of times the source gives without a zone; the business zone unless said otherwise.
+        timezone_told: The table itself says so.
         currency: Of amounts the source gives without one, or None.
         schedule: Five cron fields, or None.
         min_rows_percent: A full pull that gives fewer than this percentage of the records known before is incomplete.
@@ -92,6 +93,7 @@ class SourceSettings:
     adapter: str
     mapping: str
     timezone: ZoneInfo
+    timezone_told: bool = False
     currency: str | None = None
     schedule: str | None = None
     write: WriteMode = "off"

@@ -47,10 +47,8 @@ _EARLY: Final = 60.0
 """Seconds before its end that a token is renewed: as long as a slow request may be on its way."""
 _USUAL_LIFE: Final = 900.0
 """Of a token whose server does not say how long it lives. Salesforce does not; its shortest setting is this."""
-_LONGEST: Final = 60.0
-"""Seconds an authorization server may take for a whole answer."""
 _LARGEST: Final = 1 << 20
-"""Bytes of its answer. Tokens with many claims have some thousand."""
+"""Bytes of the answer of an authorization server. Tokens with many claims have some thousand."""
 _ASSERTION_LIFE: Final = 180
 """Seconds an assertion is good for. Salesforce allows three minutes, others more."""
 
@@ -84,7 +82,9 @@ class Authenticator(ABC):
         """
 
 
-def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authenticator:
+def authenticator(
+    auth: Auth, *, folder: Path, clock: Clock, name: str, deadline: float, headers: Mapping[str, str]
+) -> Authenticator:
     """The authenticator for some settings.
 
     Args:
@@ -92,6 +92,8 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
         folder: Where relative paths start.
         clock: Time.
         name: Of the source, for messages.
+        deadline: Seconds an authorization server may take for a whole answer.
+        headers: Sent to it.
     """
     match auth:
         case NoAuth():
@@ -101,7 +103,7 @@ def authenticator(auth: Auth, *, folder: Path, clock: Clock, name: str) -> Authe
         case BearerAuth():
             return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {_sendable(reveal(auth.token), name)}"})
         case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
-            return _Token(auth, folder=folder, clock=clock, name=name)
+            return _Token(auth, folder=folder, clock=clock, name=name, deadline=deadline, headers=headers)
 
 
 class _Fixed(Authenticator):
@@ -131,8 +133,11 @@ class _Token(Authenticator):
         folder: Path,
         clock: Clock,
         name: str,
+        deadline: float,
+        headers: Mapping[str, str],
     ) -> None:
         self._auth, self._folder, self._clock, self._name = auth, folder, clock, name
+        self._deadline, self._sent_along = deadline, headers
         self._token: SecretValue | None = None
         self._ends = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -152,9 +157,9 @@ class _Token(Authenticator):
     async def _fetch(self, client: httpx.AsyncClient) -> None:
         form, headers = self._form()
         asked = self._clock.monotonic()
-        answer = await self._ask(client, form, headers)
+        content = await self._ask(client, form, {**self._sent_along, **headers})
         try:
-            fields = msgspec.json.decode(answer, type=dict[str, Any])
+            fields = msgspec.json.decode(content, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             fields = {}
         token = fields.get(self._auth.token_field)
@@ -179,12 +184,12 @@ class _Token(Authenticator):
         """
         try:
             async with (
-                asyncio.timeout(_LONGEST),
+                asyncio.timeout(self._deadline),
                 client.stream("POST", self._auth.token_url, data=dict(form), headers=dict(headers)) as answer,
             ):
-                body = await whole_body(answer, _LARGEST)
+                content = await whole_body(answer, _LARGEST)
         except TimeoutError:
-            raise Again("has an authorization server that took too long to answer") from None
+            raise Again("has an authorization server that took longer to answer than a request may") from None
         except httpx.InvalidURL:
             raise ConfigError(Problem(message=f"auth.token_url of source {self._name} is no address")) from None
         except (httpx.DecodingError, TooLarge):
@@ -199,10 +204,10 @@ class _Token(Authenticator):
             raise Again(f"has an authorization server that answered {status}", wait=wait)
         if not answer.is_success:
             raise AuthFailed(
-                f"the authorization server refuses (status {status}{_error_code(body)})",
+                f"the authorization server refuses (status {status}{_error_code(content)})",
                 f"check `auth` of source {self._name}: id, secret or key, scope, and whether the client is enabled",
             )
-        return body
+        return content
 
     def _form(self) -> tuple[dict[str, str], dict[str, str]]:
         auth = self._auth
@@ -272,9 +277,9 @@ _ERROR_CODES: Final = (
 """The error codes of RFC 6749 section 5.2; any other text of the server is not repeated."""
 
 
-def _error_code(body: bytes) -> str:
+def _error_code(content: bytes) -> str:
     try:
-        said = msgspec.json.decode(body, type=dict[str, Any]).get("error")
+        said = msgspec.json.decode(content, type=dict[str, Any]).get("error")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return f", {said}" if isinstance(said, str) and said in _ERROR_CODES else ""
@@ -296,6 +301,6 @@ def _is_sendable(token: str) -> bool:
 
 def _sendable(token: str, name: str) -> str:
     if not _is_sendable(token):
-        message = f"auth.token of source {name} holds a line end, or a sign that no token has"
-        raise ConfigError(Problem(message=message))
+        what = "what no header can carry, such as a second line or a byte order mark"
+        raise ConfigError(Problem(message=f"auth.token of source {name} holds {what}"))
     return token

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+from syncd.errors import SourceUnavailable
 
 
 class Budget:
@@ -23,21 +26,29 @@ class Budget:
         self._interval = 0.0 if per_second is None else 1 / per_second
         self._monotonic = monotonic
         self._sleep = sleep
-        self._next = 0.0
+        self._next = self._held = 0.0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One request's turn; the slot is given back at the end of the block."""
+    async def turn(self, patience: float = math.inf) -> AsyncIterator[None]:
+        """One request's turn; the slot is given back at the end of the block.
+
+        Args:
+            patience: How many seconds it may be held back.
+
+        Raises:
+            SourceUnavailable: It would have to wait longer for what the system said.
+        """
         async with self._slots:
-            if self._interval:
-                # The turn is taken before waiting for it, so that those who ask meanwhile come after.
-                begin = max(self._monotonic(), self._next)
-                self._next = begin + self._interval
-                if (wait := begin - self._monotonic()) > 0:
-                    await self._sleep(wait)
+            now = self._monotonic()
+            if self._held - now > patience:
+                raise SourceUnavailable("the system asks to be left alone for long", "try again later")
+            # The turn is taken before waiting for it, so that those who ask meanwhile come after.
+            begin = max(now, self._next, self._held)
+            self._next = begin + self._interval
+            if begin > now:
+                await self._sleep(begin - now)
             yield
 
     def hold_back(self, seconds: float) -> None:
         """Let no request begin for so long: the system said that all of ours are too many."""
-        self._next = max(self._next, self._monotonic() + seconds)
-        self._interval = self._interval or 1e-9
+        self._held = max(self._held, self._monotonic() + seconds)

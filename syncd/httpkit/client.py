@@ -115,6 +115,7 @@ class HttpClient:
         self._clock = clock or Clock()
         self._transport = transport
         self._max_body = max_body
+        self._deadline = settings.timeout_seconds * _DEADLINES
         self._client: httpx.AsyncClient | None = None
         self._closed = False
         self._auth: Authenticator | None = None
@@ -257,10 +258,12 @@ class HttpClient:
         client, auth = self._opened()
         renewed = False
         while True:
-            async with self._budget.turn():
+            async with self._budget.turn(self._settings.patience_seconds):
                 # Only now: while it waited for its turn, others may have got new credentials.
                 proof = await auth.headers(client)
-                headers = {**given["headers"], **proof}
+                headers = httpx.Headers(self._settings.headers)
+                headers.update(given["headers"])
+                headers.update(proof)
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
             self._check_open()  # closing breaks off what is connected, and not what is about to be
             reaction = self._react(answer)
@@ -273,8 +276,7 @@ class HttpClient:
                 return answer
             if reaction is Reaction.WAIT:
                 wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
-                if wait and wait <= self._settings.patience_seconds:
-                    # A longer wait ends this request; others are not to sleep through what nobody has patience for.
+                if wait:
                     self._budget.hold_back(wait)
                 raise Again(f"answered {answer.status}", wait=wait)
             if reaction is Reaction.RENEW:
@@ -287,7 +289,7 @@ class HttpClient:
     async def _exchange(self, client: httpx.AsyncClient, method: str, url: str, given: dict[str, Any]) -> Answer:
         self.requests += 1
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds * _DEADLINES):
+            async with asyncio.timeout(self._deadline):
                 return await self._follow(client, method, url, given)
         except TimeoutError:
             raise Again("took longer to answer than a request may") from None
@@ -337,18 +339,25 @@ class HttpClient:
                 verify=self._trust(),
                 timeout=httpx.Timeout(self._settings.timeout_seconds),
                 limits=limits,
-                headers={**_HEADERS, **self._settings.headers},
+                headers=_HEADERS,
                 follow_redirects=False,
                 trust_env=False,
             )
         if self._auth is None:
-            self._auth = authenticator(self._settings.auth, folder=self._folder, clock=self._clock, name=self._name)
+            self._auth = authenticator(
+                self._settings.auth, folder=self._folder, clock=self._clock, name=self._name, deadline=self._deadline,
+                headers=self._settings.headers if self._issues_tokens() else {},
+            )  # fmt: skip
         return self._client, self._auth
 
     def _check_open(self) -> None:
         if self._closed:
             # A request that broke off because of that would be repeated over connections that nobody closes any more.
             raise SourceUnavailable("the source was closed while it was read")
+
+    def _issues_tokens(self) -> bool:
+        """Whether tokens come from the system's own host, which alone is to see the headers of the configuration."""
+        return same_origin(getattr(self._settings.auth, "token_url", ""), self.base_url)
 
     def _trust(self) -> ssl.SSLContext:
         if self._settings.verify is None:

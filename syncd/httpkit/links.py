@@ -10,6 +10,32 @@ from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 from syncd.errors import SourceIncomplete
 
 
+def taken_apart(link: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        SourceIncomplete: It is none.
+    """
+    try:
+        parts = urlsplit(link)
+        _ = parts.port  # a port that is no number is noticed no earlier
+    except ValueError:
+        raise _no_address() from None
+    return parts
+
+
+def joined(url: str, link: str) -> str:
+    """The address a link means that was found at another address.
+
+    Raises:
+        SourceIncomplete: It is none.
+    """
+    try:
+        return urljoin(url, link)
+    except ValueError:
+        raise _no_address() from None
+
+
 def on_own_host(base_url: str, link: str) -> str:
     """The address a link means, on the scheme and host of the base URL.
 
@@ -20,7 +46,7 @@ def on_own_host(base_url: str, link: str) -> str:
     Raises:
         SourceIncomplete: It is no address.
     """
-    base, target = urlsplit(base_url), split(link)
+    base, target = taken_apart(base_url), taken_apart(link)
     path = target.path
     if not path.startswith("/"):
         path = f"{base.path.rstrip('/')}/{path}" if path else base.path
@@ -34,7 +60,7 @@ def query_of(link: str) -> dict[str, str]:
     Raises:
         SourceIncomplete: It is no address.
     """
-    return dict(parse_qsl(split(link).query, keep_blank_values=True))
+    return dict(parse_qsl(taken_apart(link).query, keep_blank_values=True))
 
 
 def same_origin(one: str, other: str) -> bool:
@@ -45,37 +71,11 @@ def same_origin(one: str, other: str) -> bool:
     Raises:
         SourceIncomplete: One of them is no address.
     """
-    return _origin(one) == _origin(other) and "@" not in split(one).netloc + split(other).netloc
-
-
-def joined(base: str, link: str) -> str:
-    """The address a link means that stands in the answer from another.
-
-    Raises:
-        SourceIncomplete: It is no address.
-    """
-    try:
-        return urljoin(base, link)
-    except ValueError:
-        raise _no_address() from None
-
-
-def split(link: str) -> SplitResult:
-    """The parts of an address, its port among them.
-
-    Raises:
-        SourceIncomplete: It is no address.
-    """
-    try:
-        parts = urlsplit(link)
-        _ = parts.port  # is only looked at when it is asked for
-    except ValueError:
-        raise _no_address() from None
-    return parts
+    return _origin(one) == _origin(other) and "@" not in taken_apart(one).netloc + taken_apart(other).netloc
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = split(url)
+    parts = taken_apart(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual
 
@@ -83,5 +83,5 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _no_address() -> SourceIncomplete:
     return SourceIncomplete(
         "an answer of the system leads to something that is no address",
-        "look at what stands between syncd and the system, such as a gateway",
+        "run again; if it stays, look at what stands between syncd and the system, such as a gateway",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -17,7 +18,7 @@ USUAL_TOKEN_FIELD: Final = "access_token"  # noqa: S105 - the name of a field
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
-_TOKEN_URL: Final = re.compile(r"https?://[^/?#\s@]+(/\S*)?")
+_ADDRESS: Final = re.compile(r"https?://[^/?#\s@]+(/\S*)?")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*")
 """A field of a header that httpx can send (RFC 9110 section 5.1 and 5.5)."""
 
@@ -130,7 +131,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         requests_per_second: Requests begun in a second at most; None sets no limit.
         timeout_seconds: How long the system may stay silent within one request.
         patience_seconds: How long one request is repeated before the source counts as unavailable.
-        headers: Sent with every request, such as a key of a gateway; not for credentials.
+        headers: Sent with every request to the host of `base_url`, such as a key of a gateway; not for credentials.
         verify: A file with the certificates to trust in place of the system's, or None.
     """
 
@@ -145,12 +146,23 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     verify: str | None = None
 
     def __post_init__(self) -> None:
-        authority = self.base_url.partition("://")[2].partition("/")[0]
-        if "@" in authority:
-            # httpx would send them, over the configured credentials; and a password does not belong here.
-            raise ValueError("base_url holds a user or a password; say `auth` instead")
+        """Refuse what no request can carry.
+
+        Raises:
+            ValueError: An address is none, or a header.
+        """
+        if not _is_address(self.base_url):
+            raise ValueError("base_url is no address, or holds a user or a password; say `auth` instead")
         if not all(_HEADER.fullmatch(f"{name}: {value}") for name, value in self.headers.items()):
             raise ValueError("headers: a name or a value in it cannot be sent; both are plain ASCII, in one line")
-        address = getattr(self.auth, "token_url", None)
-        if address is not None and not _TOKEN_URL.fullmatch(address):
+        if not _is_address(getattr(self.auth, "token_url", self.base_url)):
             raise ValueError("auth.token_url is no address such as https://login.example.com/token, without a user")
+
+
+def _is_address(url: str) -> bool:
+    """Whether a request can be sent there. A user in it httpx would send in the place of the configured credentials."""
+    try:
+        _ = urlsplit(url).port  # a port that is no number is noticed no earlier
+    except ValueError:
+        return False
+    return _ADDRESS.fullmatch(url) is not None

@@ -11,6 +11,7 @@ Not for: running rules (`syncd.judge`, `syncd.rules.compiled`) or saying which a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -300,6 +301,13 @@ class DatedRule(_ColumnRule):
     def applies(self, fields: Fields) -> bool:  # noqa: ARG002 - most look no further than the column
         """Whether the rule, due in the column, is due for a record with these fields."""
         return True
+
+    def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:  # noqa: ARG002 - most need no day
+        """Days on which its verdict on a record of this column may change by itself, past ones too.
+
+        Those on which evidence comes of age are not among them; on these any verdict may change.
+        """
+        return ()
 
     @abstractmethod
     def settle(self, fields: Fields) -> Fact | None:

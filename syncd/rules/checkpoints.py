@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Final
 
 from syncd.facts import Fact
@@ -239,6 +241,10 @@ class DecisionDue(DatedRule):
     def due(self, index: int, *, won: bool) -> bool:  # noqa: ARG002 - won or open
         """From Proof on."""
         return index >= self.bench.process.stage_index["proof"]
+
+    def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:  # noqa: ARG002 - as everywhere
+        """The day after the one on which the decision is due."""
+        return () if opportunity.decision_due is None else (opportunity.decision_due + timedelta(days=1),)
 
     def settle(self, fields: Fields) -> Fact | None:
         """Issued *and* (no day, or the day has passed in Proof), by Kleene's logic."""

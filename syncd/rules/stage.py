@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Final
 
 from syncd.facts import Fact
@@ -217,6 +219,11 @@ class StageBehindEvidence(DatedRule):
     def due(self, index: int, *, won: bool) -> bool:
         """Open records in the pipeline."""
         return not won and self.bench.process.in_pipeline(index)
+
+    def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:
+        """The day after the grace of each fact of the outcome."""
+        grace, dates = timedelta(days=self.grace_days + 1), opportunity.dates
+        return [dates[bit] + grace for bit in self.outcomes[index] if bit in dates]
 
     def settle(self, fields: Fields) -> Fact | None:
         """Only a record of which more is proven than recorded can lag; an undated outcome is never past its grace."""

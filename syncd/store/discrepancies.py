@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, update
 
 from syncd.model import Discrepancy, Finding, State, Subject
 from syncd.store.bulk import among, insert_rows, list_value
@@ -77,7 +77,7 @@ class DiscrepancyLedger:
     """Writes the discrepancies of one source and one run.
 
     Attributes:
-        states: How many are new, unchanged, reopened and fixed.
+        states: How many are new, reopened and fixed.
         written: Anything was changed.
         remembers: There are earlier discrepancies, so that records without one matter too; `merge` then wants all.
     """
@@ -93,7 +93,7 @@ class DiscrepancyLedger:
         self._low = source_id << KEY_BITS
         self._high = (source_id + 1) << KEY_BITS
         self._bodies = _Bodies()
-        self.states: dict[State, int] = {"new": 0, "unchanged": 0, "reopened": 0, "fixed": 0}
+        self.states: dict[State, int] = {"new": 0, "reopened": 0, "fixed": 0}
         own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high)
         self._of_keys = select(discrepancy).where(among(connection, discrepancy.c.key, "keys"))
         self.written = False
@@ -116,13 +116,21 @@ class DiscrepancyLedger:
                 self._close_others(one, stretches, closed)
         self._write(opened, changed, closed)
 
-    def finish(self) -> None:
-        """Close what belongs to records that went, and to records the source no longer has."""
+    def close_absent(self, keys: Sequence[int] | None = None) -> None:
+        """Close what belongs to records that are not there.
+
+        Args:
+            keys: Of which records; None for all of the source.
+        """
         present = select(snapshot.c.key).where(snapshot.c.key == discrepancy.c.key, snapshot.c.gone_run.is_(None))
         own = and_(discrepancy.c.key >= self._low, discrepancy.c.key < self._high, discrepancy.c.rule.in_(self._rules))
         left = select(discrepancy).where(own, discrepancy.c.closed_run.is_(None), ~present.exists())
+        given: dict[str, Any] = {}
+        if keys is not None:
+            left = left.where(among(self._connection, discrepancy.c.key, "keys"))
+            given["keys"] = list_value(self._connection, list(keys))
         closed: list[dict[str, Any]] = []
-        for row in self._connection.execute(left):
+        for row in self._connection.execute(left, given):
             self._close(row, "gone", closed)
         self._write([], [], closed)
 
@@ -143,7 +151,6 @@ class DiscrepancyLedger:
             return
         if current.body != body:
             changed.append({"at": key, "of": rule, "since": current.opened_run, "body": body, "was": current.body})
-        self.states[_state(current.opened_run, current.first_run, self._seq)] += 1
 
     def _close_others(self, one: Judged, stretches: dict[str, list[Row[Any]]], closed: list[dict[str, Any]]) -> None:
         broken = {finding.rule for finding in one.findings}
@@ -153,12 +160,22 @@ class DiscrepancyLedger:
                 self._close(rows[-1], ended, closed)
 
     def _close(self, row: Row[Any], ended: str, closed: list[dict[str, Any]]) -> None:
-        if row.closed_run is None:
-            closed.append(
-                {"at": row.key, "of": row.rule, "since": row.opened_run, "closed_run": self._seq, "ended": ended,
-                 "last_run": self._last or row.opened_run}
-            )  # fmt: skip
-            self.states["fixed"] += 1
+        if row.closed_run is not None:
+            return
+        if row.opened_run == self._seq:
+            # Its record came and went within one pull, so no run has seen it.
+            self._take_back(row)
+            return
+        closed.append(
+            {"at": row.key, "of": row.rule, "since": row.opened_run, "closed_run": self._seq, "ended": ended,
+             "last_run": self._last or row.opened_run}
+        )  # fmt: skip
+        self.states["fixed"] += 1
+
+    def _take_back(self, row: Row[Any]) -> None:
+        this = and_(discrepancy.c.key == row.key, discrepancy.c.rule == row.rule, discrepancy.c.opened_run == self._seq)
+        self._connection.execute(delete(discrepancy).where(this))
+        self.states[_state(row.opened_run, row.first_run, self._seq)] -= 1
 
     def _stretches(self, keys: list[int]) -> dict[int, dict[str, list[Row[Any]]]]:
         if not self.remembers:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from syncd.errors import ConfigError, Problem, StoreBusy, StoreFailed, StoreUnreachable
 from syncd.store.schema import metadata
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration. A test compares it with the folder."""
 
 BUSY_SECONDS: Final = 10.0

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import Connection, insert, select
 
 from syncd.rules.base import Visit
 from syncd.store.bulk import among, list_value
+from syncd.store.changes import Follower
 from syncd.store.schema import KEY_BITS, move, snapshot
 
 
-def add_moves(connection: Connection, source_id: int, moves: Sequence[tuple[str, str, datetime]]) -> None:
+def add_moves(
+    connection: Connection, source_id: int, moves: Sequence[tuple[str, str, datetime]], follower: Follower
+) -> None:
     """Keep some history.
 
     Args:
@@ -23,6 +26,7 @@ def add_moves(connection: Connection, source_id: int, moves: Sequence[tuple[str,
         source_id: Whose.
         moves: Record id, stage id and time of each. What is kept already, and what belongs to records that the store
             does not have, is left out.
+        follower: Told which records' histories are about to change.
     """
     ids = list_value(connection, list({identity for identity, _, _ in moves}))
     own = select(snapshot.c.id, snapshot.c.key).where(
@@ -36,6 +40,7 @@ def add_moves(connection: Connection, source_id: int, moves: Sequence[tuple[str,
     known = connection.execute(kept, {"keys": list_value(connection, sorted({key for key, _, _ in given}))})
     fresh = given - {(key, _utc(at), stage) for key, at, stage in known}
     if fresh:
+        follower.before(sorted({key for key, _, _ in fresh}))
         connection.execute(insert(move), [dict(zip(("key", "at", "stage"), one, strict=True)) for one in sorted(fresh)])
 
 
@@ -46,16 +51,12 @@ def has_moves(connection: Connection, source_id: int) -> bool:
     return connection.execute(found).first() is not None
 
 
-def stays_of(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Visit]]:
-    """The stays of some records by the systems' history, by key, oldest first.
-
-    Args:
-        connection: For reading, or in a transaction.
-        which: A condition on `move`.
-    """
+def stays_of(connection: Connection, keys: Sequence[int]) -> dict[int, list[Visit]]:
+    """The stays of some records by the systems' history, by key, oldest first."""
     stays: dict[int, list[Visit]] = {}
-    rows = connection.execute(select(move.c.key, move.c.at, move.c.stage).where(which).order_by(move.c.key, move.c.at))
-    for key, at, stage in rows:
+    chosen = select(move.c.key, move.c.at, move.c.stage).where(among(connection, move.c.key, "keys"))
+    chosen = chosen.order_by(move.c.key, move.c.at)
+    for key, at, stage in connection.execute(chosen, {"keys": list_value(connection, list(keys))}):
         day = _utc(at).date()
         before = stays.setdefault(key, [])
         if not before or before[-1].stage != stage:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from syncd.store.bulk import among, list_value
+from syncd.store.changes import Follower
 from syncd.store.schema import KEY_BITS, snapshot
 from syncd.store.sources import SourceRow
 
@@ -24,9 +25,10 @@ class Presence:
         spares: Some were spared.
     """
 
-    def __init__(self, connection: Connection, row: SourceRow, *, seq: int) -> None:
-        """Args: row, the source before the pull, and seq, the run."""
+    def __init__(self, connection: Connection, row: SourceRow, follower: Follower, *, seq: int) -> None:
+        """Args: row, the source before the pull; follower, told of what is about to go; and seq, the run."""
         self._connection = connection
+        self._follower = follower
         self._seq = seq
         self._known = row.next_number
         self._base = row.source_id << KEY_BITS
@@ -93,6 +95,7 @@ class Presence:
 
     def _leave(self, keys: list[int]) -> None:
         if keys:
+            self._follower.leaving(keys, [key for key in keys if self.saw(key)])
             leave = update(snapshot).where(snapshot.c.key == bindparam("at")).values(gone_run=self._seq)
             self._connection.execute(leave, [{"at": key} for key in keys])
             self.went += len(keys)

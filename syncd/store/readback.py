@@ -5,34 +5,27 @@ Not for: writing them (`syncd.store.snapshots`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from syncd.form import VERSION
 from syncd.model import UNFORMED, Opportunity
 from syncd.process import Process
 from syncd.rules.base import Trail, Visit
+from syncd.store.bulk import among, list_value
+from syncd.store.changes import Stored
 from syncd.store.moves import has_moves, stays_of
-from syncd.store.schema import KEY_BITS, layout, move, snapshot, visit
-from syncd.store.sources import SourceRow
+from syncd.store.schema import KEY_BITS, layout, snapshot, visit
 
 CHUNK: Final = 1_000
 """Records read at a time."""
 
 decode_snapshot: Final = msgspec.json.Decoder(Opportunity).decode
 """An opportunity from its stored JSON."""
-
-
-class Stored(NamedTuple):
-    """A present record, as the judge needs it; `trail` is None where its history says nothing."""
-
-    key: int
-    opportunity: Opportunity
-    trail: Trail | None
 
 
 def layout_id(connection: Connection, process: Process) -> int:
@@ -46,47 +39,75 @@ def layout_id(connection: Connection, process: Process) -> int:
     return int(found)
 
 
-def read_snapshots(
-    connection: Connection, row: SourceRow, process: Process, *, but: Callable[[int], bool] = lambda _: False
-) -> Iterator[list[Stored]]:
-    """Every present record of a source, in the order of keys, some at a time.
+class SnapshotReader:
+    """Reads the present records of a source."""
+
+    def __init__(self, connection: Connection, source_id: int, process: Process) -> None:
+        """Args: process, the chart whose evidence ids the bits are to stand for."""
+        self._connection = connection
+        self._process = process
+        self._source_id = source_id
+        self._layout = layout_id(connection, process)
+        self._old_layouts: dict[int, tuple[str, ...]] = {}
+        columns = (snapshot.c.key, snapshot.c.payload, snapshot.c.layout_id, snapshot.c.appeared)
+        self._present = select(*columns).where(snapshot.c.gone_run.is_(None)).order_by(snapshot.c.key)
+
+    def all(self, *, but: Callable[[int], bool] = lambda _: False) -> Iterator[list[Stored]]:
+        """All of them, in the order of keys, some at a time.
+
+        Args:
+            but: Says of a key that its record is not wanted.
+        """
+        after, high = (self._source_id << KEY_BITS) - 1, (self._source_id + 1) << KEY_BITS
+        page = self._present.where(snapshot.c.key > bindparam("after"), snapshot.c.key < high).limit(CHUNK)
+        while rows := self._connection.execute(page, {"after": after}).all():
+            after = rows[-1].key
+            if wanted := [row for row in rows if not but(row.key)]:
+                yield self._stored(wanted)
+
+    def some(self, keys: Sequence[int]) -> Iterator[list[Stored]]:
+        """Those with any of these keys, some at a time."""
+        chosen = self._present.where(among(self._connection, snapshot.c.key, "keys"))
+        for start in range(0, len(keys), CHUNK):
+            part = {"keys": list_value(self._connection, list(keys[start : start + CHUNK]))}
+            if rows := self._connection.execute(chosen, part).all():
+                yield self._stored(rows)
+
+    def _stored(self, rows: Sequence[Any]) -> list[Stored]:
+        read = [(row.key, self._opportunity(row.payload, row.layout_id), bool(row.appeared)) for row in rows]
+        return with_trails(self._connection, self._source_id, read)
+
+    def _opportunity(self, payload: str, laid: int) -> Opportunity:
+        opportunity = decode_snapshot(payload)
+        if laid == self._layout:
+            return opportunity
+        if laid not in self._old_layouts:
+            self._old_layouts[laid] = _layout_names(self._connection, laid)
+        return _relaid(opportunity, self._old_layouts[laid], self._process)
+
+
+def with_trails(
+    connection: Connection, source_id: int, records: Sequence[tuple[int, Opportunity, bool]]
+) -> list[Stored]:
+    """Some records of a source with their histories, the system's own where it keeps one.
 
     Args:
         connection: For reading, or in a transaction.
-        row: The source.
-        process: The chart whose evidence ids the bits are to stand for.
-        but: Says of a key that its record is not wanted.
+        source_id: The source.
+        records: Key, content, and whether it came into a source that had been read whole before.
     """
-    low, high = row.source_id << KEY_BITS, (row.source_id + 1) << KEY_BITS
-    current = layout_id(connection, process)
-    tracked, told = is_tracked(connection, row.source_id), has_moves(connection, row.source_id)
-    chosen = select(snapshot.c.key, snapshot.c.payload, snapshot.c.layout_id, snapshot.c.appeared).where(
-        snapshot.c.key > bindparam("after"), snapshot.c.key < high, snapshot.c.gone_run.is_(None)
-    )
-    chosen = chosen.order_by(snapshot.c.key).limit(CHUNK)
-    old_layouts: dict[int, tuple[str, ...]] = {}
-    after = low - 1
-    while rows := connection.execute(chosen, {"after": after}).all():
-        after = rows[-1][0]
-        trails = visits_of(connection, visit.c.key.between(rows[0][0], after)) if tracked else {}
-        stays = stays_of(connection, move.c.key.between(rows[0][0], after)) if told else {}
-        stored: list[Stored] = []
-        for key, payload, laid, appeared in rows:
-            if but(key):
-                continue
-            opportunity = decode_snapshot(payload)
-            if laid != current:
-                if laid not in old_layouts:
-                    old_layouts[laid] = _layout_names(connection, laid)
-                opportunity = _relaid(opportunity, old_layouts[laid], process)
-            trail: Trail | None = None
-            if key in stays:
-                trail = _told(opportunity, stays[key])
-            elif key in trails:
-                trail = Trail(tuple(trails[key]), bool(appeared))
-            stored.append(Stored(key, opportunity, trail))
-        if stored:
-            yield stored
+    keys = [key for key, _, _ in records]
+    trails = visits_of(connection, keys) if is_tracked(connection, source_id) else {}
+    stays = stays_of(connection, keys) if has_moves(connection, source_id) else {}
+    stored = []
+    for key, opportunity, appeared in records:
+        trail: Trail | None = None
+        if key in stays:
+            trail = _told(opportunity, stays[key])
+        elif key in trails:
+            trail = Trail(tuple(trails[key]), appeared)
+        stored.append(Stored(key, opportunity, trail))
+    return stored
 
 
 def _told(opportunity: Opportunity, stays: list[Visit]) -> Trail:
@@ -102,11 +123,12 @@ def is_tracked(connection: Connection, source_id: int) -> bool:
     return connection.execute(found).first() is not None
 
 
-def visits_of(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Visit]]:
-    """The stays of some records, by key, oldest first."""
+def visits_of(connection: Connection, keys: Sequence[int]) -> dict[int, list[Visit]]:
+    """The observed stays of some records, by key, oldest first."""
     columns = (visit.c.key, visit.c.stage, visit.c.seen, visit.c.entered, visit.c.assessed)
     stays: dict[int, list[Visit]] = {}
-    for key, *stay in connection.execute(select(*columns).where(which).order_by(visit.c.key, visit.c.seq)):
+    chosen = select(*columns).where(among(connection, visit.c.key, "keys")).order_by(visit.c.key, visit.c.seq)
+    for key, *stay in connection.execute(chosen, {"keys": list_value(connection, list(keys))}):
         stays.setdefault(key, []).append(Visit(*stay))
     return stays
 

@@ -124,6 +124,26 @@ move: Final = Table(
 )
 """A record's coming into a stage, by the system's own history, for systems that keep one."""
 
+wake: Final = Table(
+    "wake",
+    metadata,
+    Column("key", KEY, primary_key=True, autoincrement=False),
+    Column("day", Integer, nullable=False),
+)
+"""For records whose verdict may change although nothing of them does: the next day on which it may, as an ordinal."""
+
+Index("wake_day", wake.c.day, wake.c.key)
+
+totals: Final = Table(
+    "totals",
+    metadata,
+    Column("source_id", Integer, primary_key=True, autoincrement=False),
+    Column("as_of", Date, nullable=False),
+    Column("ruling", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""What judging each source came to in the last run that judged it. `ruling` identifies the rules and their settings."""
+
 discrepancy: Final = Table(
     "discrepancy",
     metadata,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -21,10 +21,10 @@ from sqlalchemy.exc import IntegrityError
 from syncd.model import Opportunity
 from syncd.process import Process
 from syncd.rules.assessment import ASSESSMENT
-from syncd.rules.base import Trail
 from syncd.store.bulk import among, insert_rows, list_value
+from syncd.store.changes import Follower, Stored
 from syncd.store.presence import Presence
-from syncd.store.readback import Stored, decode_snapshot, is_tracked, layout_id, visits_of
+from syncd.store.readback import decode_snapshot, layout_id, with_trails
 from syncd.store.schema import KEY_BITS, run, snapshot, snapshot_past, visit
 from syncd.store.sources import SourceRow
 
@@ -41,18 +41,6 @@ class Repeat:
 
     position: int
     same: bool
-
-
-class Added(NamedTuple):
-    """What became of some opportunities.
-
-    Attributes:
-        stored: Those that are now in the store as they are, changed or not, in the order given.
-        repeats: Those that were not written because their id was seen before in this pull.
-    """
-
-    stored: list[Stored]
-    repeats: list[Repeat]
 
 
 def is_storable(opportunity: Opportunity) -> bool:
@@ -73,8 +61,21 @@ class SnapshotWriter:
         written: Those among them that are new or differ from the last pull.
     """
 
-    def __init__(self, connection: Connection, row: SourceRow, process: Process, *, seq: int, today: date) -> None:
+    def __init__(
+        self, connection: Connection, row: SourceRow, process: Process, follower: Follower, *, seq: int, today: date
+    ) -> None:
+        """Prepare.
+
+        Args:
+            connection: In a transaction.
+            row: What the store knew of the source before.
+            process: The chart.
+            follower: Told of what changes.
+            seq: The run's number.
+            today: Its day.
+        """
         self._connection = connection
+        self._follower = follower
         self._row = row
         self._seq = seq
         self._today = today
@@ -83,7 +84,7 @@ class SnapshotWriter:
         self._appeared = row.complete_run is not None
         self._next = row.next_number
         self._base = row.source_id << KEY_BITS
-        self.presence = Presence(connection, row, seq=seq)
+        self.presence = Presence(connection, row, follower, seq=seq)
         columns = (
             snapshot.c.id, snapshot.c.key, snapshot.c.content, snapshot.c.gone_run, snapshot.c.stage,
             snapshot.c.appeared,
@@ -92,7 +93,6 @@ class SnapshotWriter:
         self._known = select(*columns).where(own, among(connection, snapshot.c.id, "ids"))
         self._blank_content = blake2b(digest_size=16, person=self._layout.to_bytes(4, "big"))
         self._digest = blake2b(digest_size=16)
-        self._tracked = is_tracked(connection, row.source_id)
         self._came = 0
         self.seen = 0
         self.written = 0
@@ -102,8 +102,11 @@ class SnapshotWriter:
         """Identifies everything written so far, in its order."""
         return self._digest.hexdigest()
 
-    def add(self, opportunities: Sequence[Opportunity]) -> Added:
+    def add(self, opportunities: Sequence[Opportunity]) -> list[Repeat]:
         """Write some opportunities.
+
+        Returns:
+            Those that were not written because their id was seen before in this pull.
 
         Raises:
             UnicodeEncodeError: One of them holds text that is no valid Unicode; none was written. See `is_storable`.
@@ -112,7 +115,8 @@ class SnapshotWriter:
         contents = [self._content_of(payload) for payload in payloads]
         if self._row.next_number == 0 and not self._appeared and self._add_new(opportunities, payloads, contents):
             keys = range(self._base + self._next - len(opportunities), self._base + self._next)
-            return Added([Stored(*one, None) for one in zip(keys, opportunities, strict=True)], [])
+            self._follower.after([Stored(*one, None) for one in zip(keys, opportunities, strict=True)])
+            return []
         repeats: list[Repeat] = []
         fresh: dict[str, tuple[bytes, bytes, Opportunity]] = {}
         known = {one.id: one for one in self._look_up(opportunities)}
@@ -126,9 +130,9 @@ class SnapshotWriter:
             else:
                 fresh[identity] = (payload, content, opportunity)
         self._digest.update(b"".join([content for _, content, _ in fresh.values()]))
-        stored = self._write(fresh, known)
+        self._write(fresh, known)
         self.seen += len(fresh)
-        return Added(stored, repeats)
+        return repeats
 
     def _content_of(self, payload: bytes) -> bytes:
         digest = self._blank_content.copy()
@@ -181,11 +185,12 @@ class SnapshotWriter:
         """The number the next new record would get."""
         return self._next
 
-    def _write(self, fresh: dict[str, tuple[bytes, bytes, Opportunity]], known: dict[str, Any]) -> list[Stored]:
+    def _write(self, fresh: dict[str, tuple[bytes, bytes, Opportunity]], known: dict[str, Any]) -> None:
         new: list[tuple[Any, ...]] = []
         edited: list[dict[str, Any]] = []
         visits: list[dict[str, Any]] = []
-        stored: list[Stored] = []
+        told: list[tuple[int, Opportunity, bool]] = []
+        wants_all = self._follower.wants_all
         for identity, (payload, content, opportunity) in fresh.items():
             before = known.get(identity)
             if before is None:
@@ -197,39 +202,28 @@ class SnapshotWriter:
                 )  # fmt: skip
                 if self._appeared and opportunity.stage is not None:
                     visits.append(self._visit(key, opportunity, moved=True))
-            else:
-                key = before.key
-                if before.content != content or before.gone_run is not None:
-                    edited.append(
-                        {"at": key, "content": content, "payload": payload.decode(), "stage": opportunity.stage}
-                    )
-                    if opportunity.stage is not None and opportunity.stage != before.stage:
-                        visits.append(self._visit(key, opportunity, moved=before.stage is not None))
-                self.presence.mark(key)
-            stored.append(Stored(key, opportunity, None))
+                told.append((key, opportunity, self._appeared))
+                continue
+            key = before.key
+            self.presence.mark(key)
+            if before.content != content or before.gone_run is not None:
+                edited.append({"at": key, "content": content, "payload": payload.decode(), "stage": opportunity.stage})
+                if opportunity.stage is not None and opportunity.stage != before.stage:
+                    visits.append(self._visit(key, opportunity, moved=before.stage is not None))
+                self._came += before.gone_run is not None
+            elif not wants_all:
+                continue
+            told.append((key, opportunity, bool(before.appeared)))
         self.written += len(new) + len(edited)
-        self._came += len(new) + sum(
-            1 for identity in fresh if identity in known and known[identity].gone_run is not None
-        )
+        self._came += len(new)
         if edited:
+            self._follower.before([one["at"] for one in edited])
             self._edit(edited, visits)
         insert_rows(self._connection, snapshot, _NEW, new)
         if visits:
             self._connection.execute(insert(visit), visits)
-            self._tracked = True
-        return self._with_trails(stored, known) if self._tracked else stored
-
-    def _with_trails(self, stored: list[Stored], known: dict[str, Any]) -> list[Stored]:
-        visits = visits_of(self._connection, visit.c.key.in_([one.key for one in stored]))
-        return [
-            one._replace(trail=Trail(tuple(visits[one.key]), self._has_appeared(known.get(one.opportunity.id))))
-            if one.key in visits
-            else one
-            for one in stored
-        ]
-
-    def _has_appeared(self, before: Any) -> bool:
-        return self._appeared if before is None else bool(before.appeared)
+        if told:
+            self._follower.after(with_trails(self._connection, self._row.source_id, told))
 
     def _visit(self, key: int, opportunity: Opportunity, *, moved: bool) -> dict[str, Any]:
         entered = opportunity.stage_entered_at or (self._today if moved else None)

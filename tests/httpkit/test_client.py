@@ -313,3 +313,20 @@ def test_a_client_that_is_closed_asks_no_more():
 
     assert [type(one) for one in answers] == [SourceUnavailable] * 2
     assert asked == 1
+
+
+def test_a_system_that_wants_to_be_left_alone_for_long():
+    """What is asked after the answer that says so ends at once: a day's wait would be a run that hangs."""
+    time = Time()
+
+    async def ask_twice(made):
+        async with made:
+            for _ in range(2):
+                with pytest.raises(SourceUnavailable):
+                    await made.get_json("things", decode=msgspec.json.decode)
+
+    with serving(lambda _: Reply(503, b"", {"Retry-After": "86400"})) as server:
+        asyncio.run(ask_twice(client(server.url, time, patience_seconds=60)))
+
+    assert server.requests == 1
+    assert sum(time.waits) == 0

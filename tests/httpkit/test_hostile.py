@@ -1,8 +1,6 @@
 """What a system, a gateway or an authorization server may answer to break the client, and what it comes to."""
 
-import asyncio
 import gzip
-import time
 import tracemalloc
 
 import msgspec
@@ -10,30 +8,8 @@ import pytest
 
 from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
 from syncd.httpkit import HttpSettings
-from syncd.httpkit.links import on_own_host, query_of
 from syncd.rehearsal import Fault, Reply, json_reply, once, serving
 from tests.httpkit.servers import GOOD, Time, client, get, good
-
-
-@pytest.mark.parametrize(
-    "location", ["http://[", "//[x/", "http://127.0.0.1:99999/"]
-)  # fmt: skip
-def test_a_redirect_to_what_is_no_address(location):
-    """A redirect nobody can follow is a sentence, not a traceback."""
-    with (
-        serving(lambda _: Reply(302, b"", {"Location": location})) as server,
-        pytest.raises(SourceIncomplete, match="no address"),
-    ):
-        get(client(server.url))
-
-
-@pytest.mark.parametrize("link", ["http://[", "//[x/next", "https://crm.example:99999999/next"])
-def test_a_link_that_is_no_address(link):
-    """Neither is a link in an answer."""
-    with pytest.raises(SourceIncomplete, match="no address"):
-        on_own_host("https://crm.example", link)
-    with pytest.raises(SourceIncomplete, match="no address"):
-        query_of(link)
 
 
 def test_a_redirect_brings_no_credentials_along():
@@ -49,7 +25,11 @@ def test_a_redirect_brings_no_credentials_along():
         get(client(server.url))
 
 
-@pytest.mark.parametrize("said", ["0", "Fri, 31 Dec 1999 23:59:59 GMT", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 14}"])
+@pytest.mark.parametrize(
+    "said",
+    ["0", "Fri, 31 Dec 1999 23:59:59 GMT", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 14}",
+     "Mon, 02 Mar 99999999999999 10:00:00 GMT"],
+)  # fmt: skip
 def test_no_storm_of_repeats(said):
     """However little a system asks to wait, or in whatever writing, the pauses grow as if it had not said so."""
     clock = Time()
@@ -58,24 +38,6 @@ def test_no_storm_of_repeats(said):
         get(client(server.url, clock, patience_seconds=60))
 
     assert clock.waits[:3] == [0.5, 1.0, 2.0]
-
-
-def test_a_wait_nobody_has_patience_for_holds_no_other_request():
-    """After a request that was put off till tomorrow, as in `doctor`, the next one is sent at once."""
-    clock = Time()
-    tomorrow = Reply(429, b"{}", {"Retry-After": "86400"})
-
-    async def twice(made):
-        async with made:
-            with pytest.raises(SourceUnavailable):
-                await made.get_json("things", decode=msgspec.json.decode)
-            return (await made.get_json("things", decode=msgspec.json.decode))[0]
-
-    replies = [tomorrow, json_reply(GOOD)]
-    with serving(lambda _: replies.pop(0)) as server:
-        assert asyncio.run(twice(client(server.url, clock))) == GOOD
-
-    assert clock.waits == []
 
 
 def test_a_bomb_within_a_bomb():
@@ -105,12 +67,20 @@ def test_json_without_bottom():
     [
         ("base_url", "https://user:password@crm.example"),
         ("base_url", "https://user@crm.example/api"),
+        ("base_url", "https://[crm/"),
+        ("base_url", "https://crm.example:port"),
         ("headers", {"X-Team": "Vertrieb “Süd”"}),
         ("headers", {"X-Team": "one\r\nX-Two: two"}),
         ("headers", {"X Team": "one"}),
         *(
             ("auth", {"type": "client_credentials", "token_url": url, "client_id": "i", "client_secret": {"env": "S"}})
-            for url in ("login.example", "https://id:secret@login.example/token", "file:///etc/passwd")
+            for url in (
+                "login.example",
+                "https://id:secret@login.example/token",
+                "file:///etc/passwd",
+                "http://[::1",
+                "http://host:port/",
+            )
         ),
     ],
 )
@@ -162,7 +132,9 @@ def test_a_token_that_is_none(credentials, body):
         get(client(server.url, auth=credentials(server.url)))
 
 
-@pytest.mark.parametrize("life", ['"abc"', '"nan"', '"inf"', "-5", "true", "null", '"3600"', "1" + "0" * 300])
+@pytest.mark.parametrize(
+    "life", ['"abc"', '""', '"nan"', '"inf"', "-5", "0", "true", "null", '"3600"', "1" + "0" * 300]
+)
 def test_whatever_the_life_of_a_token_is_said_to_be(credentials, life):
     """A life that means nothing is the usual one."""
     body = f'{{"access_token": "t", "expires_in": {life}}}'.encode()
@@ -178,20 +150,6 @@ def test_an_authorization_server_that_stumbles_is_asked_again(credentials, fault
     answer = json_reply({"access_token": "t"})
     with serving(granting(answer), faults=once(fault, 0)) as server:
         assert get(client(server.url, auth=credentials(server.url))) == {"token": "t"}
-
-
-def test_an_authorization_server_that_trickles(credentials, monkeypatch):
-    """An answer of the authorization server that never ends does not hold the run for ever."""
-    monkeypatch.setattr("syncd.httpkit.auth._LONGEST", 0.3)
-    answer = json_reply({"access_token": "t" * 1_000})
-    began = time.monotonic()
-    with (
-        serving(granting(answer), faults=lambda *_: Fault.TRICKLE) as server,
-        pytest.raises(SourceUnavailable, match="took too long"),
-    ):
-        get(client(server.url, auth=credentials(server.url), patience_seconds=0))
-
-    assert time.monotonic() - began < 5
 
 
 def test_an_authorization_server_with_a_bomb(credentials):

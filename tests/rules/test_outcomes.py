@@ -264,6 +264,15 @@ def test_disorder_names_both_outcomes():
     assert (finding.severity, finding.phrase, finding.fix) == ("warning", "Confirm verifiable outcome", None)
 
 
+def test_a_date_in_the_future_is_one_fault_until_it_comes():
+    """OUT011 says of a future date the same on every day until then, so that nothing seems to change meanwhile."""
+    promised = record("qualify", {SPONSOR: day(9)})
+    now, later = COURT.finding("OUT011", promised), Court(today=day(8)).finding("OUT011", promised)
+
+    assert now == later
+    assert now.message == "dated in the future: prospect.sponsor_identified on 2026-01-24"
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [

@@ -32,6 +32,21 @@ def day(number: int) -> date:
     return FIRST_DAY + timedelta(days=number - 1)
 
 
+class Onlooker:
+    """Follows a pull and does nothing of it."""
+
+    wants_all = True
+
+    def before(self, keys):
+        pass
+
+    def leaving(self, keys, read):
+        pass
+
+    def after(self, records):
+        pass
+
+
 class Runs:
     """Makes runs in one store, one a day unless told otherwise."""
 
@@ -52,7 +67,7 @@ class Runs:
         )
 
     def run(
-        self, *records, select=("ALL",), today=None, pinned=False, sources=None, clock=None, full=True
+        self, *records, select=("ALL",), today=None, pinned=False, sources=None, clock=None, full=True, ruling=None
     ) -> RunResult:
         self._days += 1
         today = today or day(self._days)
@@ -65,6 +80,7 @@ class Runs:
             pinned=pinned,
             full=full,
             digest=self.process.digest + repr(select),
+            ruling=self.process.digest + repr(select) if ruling is None else ruling,
         )
         moment = clock or datetime(today.year, today.month, today.day, 12, self._days % 60, tzinfo=UTC)
         return asyncio.run(perform(self.store, assignment, clock=lambda: moment, progress=lambda *_: None))

@@ -7,12 +7,12 @@ from sqlalchemy import event, select
 
 from syncd.model import Opportunity
 from syncd.process import load_process
-from syncd.store.readback import read_snapshots
+from syncd.store.readback import SnapshotReader
 from syncd.store.runs import begin_run
 from syncd.store.schema import snapshot, snapshot_past, visit
 from syncd.store.snapshots import Repeat, SnapshotWriter
 from syncd.store.sources import keep_source, source_row
-from tests.store.runs import FIRST_DAY, MAPPINGS, MSSP, day
+from tests.store.runs import FIRST_DAY, MAPPINGS, MSSP, Onlooker, day
 
 
 class Pulls:
@@ -28,8 +28,10 @@ class Pulls:
         today = today or day(self.number)
         with self.store.write() as connection:
             seq = begin_run(connection, command="check", as_of=today, pinned=False, now=_noon(today))
-            writer = SnapshotWriter(connection, source_row(connection, "crm"), self.process, seq=seq, today=today)
-            repeats = [writer.add(chunk).repeats for chunk in chunks]
+            writer = SnapshotWriter(
+                connection, source_row(connection, "crm"), self.process, Onlooker(), seq=seq, today=today
+            )
+            repeats = [writer.add(chunk) for chunk in chunks]
             writer.presence.sweep()
             gone = writer.presence.went
             keep_source(
@@ -41,7 +43,11 @@ class Pulls:
     def present(self, process=None):
         with self.store.read() as connection:
             row = source_row(connection, "crm")
-            return [one for chunk in read_snapshots(connection, row, process or self.process) for one in chunk]
+            return [
+                one
+                for chunk in SnapshotReader(connection, row.source_id, process or self.process).all()
+                for one in chunk
+            ]
 
     def ids(self):
         return [one.opportunity.id for one in self.present()]
@@ -208,7 +214,7 @@ def test_sources_with_the_same_ids_are_apart(store, pulls):
     pulls.pull(many(2))
     with store.write() as connection:
         seq = begin_run(connection, command="check", as_of=day(2), pinned=False, now=_noon(day(2)))
-        writer = SnapshotWriter(connection, source_row(connection, "other"), MSSP, seq=seq, today=day(2))
+        writer = SnapshotWriter(connection, source_row(connection, "other"), MSSP, Onlooker(), seq=seq, today=day(2))
         writer.add([opportunity("1-0", name="theirs")])
         keep_source(connection, writer._row.source_id, next_number=writer.next_number, records=writer.records)
 

@@ -7,7 +7,7 @@ import pytest
 from adapters.dynamics365.double.tables import child_table
 from adapters.dynamics365.shape import CURRENCY, FORMATTED
 from syncd.adapter import MISSING
-from syncd.errors import AuthFailed, ConfigError
+from syncd.errors import AuthFailed, ConfigError, WatermarkLost
 from syncd.rehearsal import Fault, once
 from tests.adapters.dynamics365.desk import FIELDS, adapter, desk, mark, pull, records, rows, until_cut
 
@@ -173,6 +173,19 @@ def test_changes_beside_a_record_are_changes_of_it(tracking):
     assert found["id-000009"]["process.stage"] == "Proof"
 
 
+def test_a_change_beside_a_record_that_is_known():
+    """By time, a record of the overlap that is known in its version comes again when a child row of it changed."""
+    given = {"children": TASKS, "change_tracking": False}
+    with desk(records(5)) as (double, server):
+        double.edit("opportunities", "id-000001", {"name": "Just before"})
+        first = pull(adapter(server.url, **given))
+        double.advance(120)
+        double.insert("tasks", {"_regardingobjectid_value": "id-000001", **task("Partner selected")})
+        later = pull(adapter(server.url, **given), mark(first))
+
+    assert [one["subject"] for one in rows(later)["id-000001"]["tasks"]] == ["Partner selected"]
+
+
 def test_an_increment_that_cannot_see_a_child_table_says_so():
     """A child table that has become unreadable is noted even where no record changed."""
     with desk(records(5)) as (double, server):
@@ -183,6 +196,37 @@ def test_an_increment_that_cannot_see_a_child_table_says_so():
     assert [note for page in later for note in page.notes] == [
         "tasks cannot be read (status 403): its evidence is unknown"
     ]
+
+
+@pytest.mark.parametrize("tracking", [True, False])
+def test_a_child_table_that_could_not_be_read_for_a_while(tracking):
+    """What changed in it meanwhile is not known, so once it can be read again, everything has to be."""
+    given = {"children": TASKS, "change_tracking": tracking}
+    with desk(records(5)) as (double, server):
+        first = pull(adapter(server.url, **given))
+        double.advance(3_600)
+        double.forbidden.add("tasks")
+        double.insert("tasks", {"_regardingobjectid_value": "id-000001", **task("Partner selected")})
+        double.advance(3_600)
+        second = pull(adapter(server.url, **given), mark(first))
+        third = pull(adapter(server.url, **given), mark(second))
+        double.forbidden.clear()
+        _, error = until_cut(adapter(server.url, **given), mark(third))
+
+    assert (rows(second), rows(third)) == ({}, {})
+    assert isinstance(error, WatermarkLost)
+    assert "tasks" in error.reason
+
+
+def test_a_child_table_that_lacks_a_column():
+    """It is refused with every pull, which is no reason to read everything each time."""
+    given = {"children": {"tasks": frozenset({"syn_gone"})}}
+    with desk(records(3)) as (_, server):
+        first = pull(adapter(server.url, **given))
+        second = pull(adapter(server.url, **given), mark(first))
+        third = pull(adapter(server.url, **given), mark(second))
+
+    assert rows(third) == {}
 
 
 def test_currencies_by_their_code():

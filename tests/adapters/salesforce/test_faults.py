@@ -9,7 +9,7 @@ import structlog
 
 from syncd import logs
 from syncd.errors import AuthFailed, SourceIncomplete, SourceUnavailable
-from syncd.rehearsal import Fault, Reply, json_reply, once, sprinkled
+from syncd.rehearsal import Fault, Reply, json_reply, once, serving, sprinkled
 from tests.adapters.salesforce.orgs import Org, by_id, checks_of, deal, mark_of
 
 DEALS = [deal(number, Name=f"Confidential {number}") for number in range(300)]
@@ -269,3 +269,28 @@ def test_a_proxy_that_answers_without_json(monkeypatch):
         org.double.queries.page_cap = 100
         with pytest.raises(SourceIncomplete, match="403"):
             org.pull()
+
+
+@pytest.mark.parametrize(
+    ("whole", "changed"),
+    [
+        (b'"Id":', b'"Idx":'),
+        (b'"nextRecordsUrl":"', b'"nextRecordsUrl":"https://[x'),
+        (b'"nextRecordsUrl":"', b'"nextRecordsUrl":"https://x:y'),
+        (b'"SystemModstamp":', b'"Elsewhere":'),
+        (b'"IsDeleted":', b'"Elsewhere":'),
+    ],
+    ids=["no id", "no host", "no port", "no stamp", "no state"],
+)
+def test_what_a_gateway_may_do_to_an_answer(monkeypatch, whole, changed):
+    """Records without an id, and links that are none, make the pull incomplete; they raise nothing else."""
+    with Org(monkeypatch, DEALS) as org:
+        answer = org.double.handle
+
+        def changing(request):
+            reply = answer(request)
+            return Reply(reply.status, reply.body.replace(whole, changed), reply.headers, reply.content_type)
+
+        org.server = org.stack.enter_context(serving(changing))
+        with pytest.raises(SourceIncomplete):
+            org.pull(page_size=200)

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.salesforce.double_tables import time_text
 from syncd.adapter import MISSING, Move
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from tests.adapters.salesforce.orgs import FIELDS, ROLES, Org, by_id, deal, mark_of
 
 DEALS = [deal(number) for number in range(20)]
@@ -391,3 +391,48 @@ def test_a_cut_history_makes_the_pull_incomplete(monkeypatch):
         )
         with pytest.raises(SourceIncomplete, match="OpportunityHistory"):
             org.pull()
+
+
+def lost(org, mark, **options):
+    with pytest.raises(WatermarkLost) as caught:
+        org.pull(mark, **options)
+    return caught.value.reason
+
+
+def test_a_component_that_was_refused_for_a_while(monkeypatch):
+    """What changed in it meanwhile is not known, so once it can be read again, everything has to be."""
+    with Org(monkeypatch, DEALS) as org:
+        mark = mark_of(org.pull(children=TASKS))
+        org.double.advance(hours=1)
+        org.double.attach("Task", org.double.ids()[3], {"Type": "Call"})
+        org.double.queries.slow = lambda text: "FROM Task" in text
+        for _ in range(2):
+            org.double.advance(hours=1)
+            pages = org.pull(mark, children=TASKS)
+            mark = mark_of(pages)
+        org.double.queries.slow = lambda _: False
+        reason = lost(org, mark, children=TASKS)
+
+    assert by_id(pages) == {}
+    assert "Task" in reason
+
+
+@pytest.mark.parametrize("hidden", ["Task", "OpportunityHistory", "Probability"])
+def test_what_is_granted_later(monkeypatch, hidden):
+    """A field, a component or a history that was hidden is unknown of every record given before."""
+    with Org(monkeypatch, DEALS) as org:
+        if hidden == "Probability":
+            org.double.tables["Opportunity"].hidden.add(hidden)
+        else:
+            org.double.tables[hidden].readable = False
+        first = org.pull(children=TASKS)
+        org.double.edit(org.double.ids()[7], Name="Changed")
+        second = org.pull(mark_of(first), children=TASKS)
+        org.double.tables["Opportunity"].hidden.clear()
+        for table in org.double.tables:
+            table.readable = True
+        org.double.edit(org.double.ids()[7], Name="Changed again")
+        reason = lost(org, mark_of(second), children=TASKS)
+
+    assert names(second) == {"Changed"}
+    assert hidden in reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncd.adapter import MISSING
+from syncd.errors import SourceIncomplete
 from tests.adapters.siebel.scene import deals, pages_of, pulled, siebel
 
 ACTION = {"Action": frozenset({"Type", "Done", "Owner"})}
@@ -135,3 +136,18 @@ def test_ids_that_no_search_can_hold():
 
         assert values[odd] is MISSING
         assert len(values["1-00002"]) == 2
+
+
+@pytest.mark.parametrize("tells_last", [True, False])
+def test_a_version_that_gives_children_ten_at_a_time(tells_last):
+    """What a page of children leaves out is noticed, though nothing links to it, and a setting cures it."""
+    rows = [{"Id": f"A-{number:02}", "Type": "Call"} for number in range(25)]
+    with siebel([{**deal, "Action": rows[: 10 + 15 * number]} for number, deal in enumerate(deals(2))]) as scene:
+        scene.double.child_page, scene.double.tells_last = 10, tells_last
+        context = scene.context(children=ACTION)
+        with pytest.raises(SourceIncomplete, match="10 records a page") as caught:
+            pulled(scene.adapter(context=context))
+        got = pulled(scene.adapter(context=context, page_size=10))
+
+    assert "page_size" in caught.value.remedy
+    assert [len(row["Action"]) for row in got] == [10, 25]

@@ -166,6 +166,9 @@ def test_a_zone_that_is_wrong():
 
         assert examined(scene)["zone"].outcome == "ok"
         assert examined(scene, context={"zone": "America/Los_Angeles"})["zone"].outcome == "warning"
+        behind = examined(scene, context={"zone": "UTC"})["zone"]
+
+    assert (behind.outcome, behind.says) == ("warning", "the last change seems more than 1 h ago, if times are in UTC")
 
 
 def test_a_clock_that_is_wrong():

@@ -6,9 +6,9 @@ import pytest
 
 from adapters.siebel.records import Decoder
 from syncd.adapter import MISSING
-from syncd.errors import ConfigError, SourceIncomplete
+from syncd.errors import ConfigError, SourceIncomplete, WatermarkLost
 from syncd.rehearsal import Reply
-from tests.adapters.siebel.scene import FIELDS, deals, pages_of, pulled, siebel
+from tests.adapters.siebel.scene import FIELDS, deals, mark_of, pages_of, pulled, siebel
 
 
 def test_only_fields_of_the_mapping_are_asked_for():
@@ -32,7 +32,7 @@ def test_names_of_fields_keep_their_signs():
 
 
 def test_a_field_that_siebel_does_not_have():
-    """It is left out with a note, the rest is read, and increments do not ask for it again."""
+    """It is left out with a note, the rest is read, and increments ask for its description alone."""
     with siebel(deals(3)) as scene:
         context = scene.context(fields={*FIELDS, "MSSP Sponsor", "Updated"})
         pages = pages_of(scene.adapter(context=context))
@@ -43,7 +43,7 @@ def test_a_field_that_siebel_does_not_have():
         assert [note for page in pages for note in page.notes] == [
             "Siebel has no field MSSP Sponsor, Updated: what the mapping takes from there is unknown"
         ]
-        assert len(scene.double.asked) == before + 1
+        assert len(scene.double.asked) == before + 2
 
 
 def test_a_description_that_leaves_out_what_there_is():
@@ -151,3 +151,15 @@ def test_without_a_mapping_every_field_comes():
 
         assert set(rows[0]) == set(scene.double.fields)
         assert [row["Name"] for row in rows] == ["Deal 0", "Deal 1", "Deal 2"]
+
+
+def test_a_field_that_came_since():
+    """What an administrator adds is unknown of every record given before, so that all have to be read."""
+    with siebel(deals(3)) as scene:
+        context = scene.context(fields={*FIELDS, "MSSP Sponsor"})
+        mark = mark_of(pages_of(scene.adapter(context=context)))
+        scene.double.change("1-00001", {"MSSP Sponsor": "Dana"})
+
+        with pytest.raises(WatermarkLost, match="MSSP Sponsor"):
+            pages_of(scene.adapter(context=context), mark)
+        assert pulled(scene.adapter(context=context))[1]["MSSP Sponsor"] == "Dana"

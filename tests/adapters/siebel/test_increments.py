@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.siebel.double import SiebelDouble
-from syncd.errors import SourceIncomplete
+from syncd.errors import SourceIncomplete, WatermarkLost
 from syncd.httpkit import Clock
 from tests.adapters.siebel.scene import FIELDS, deals, ids_of, keys_of, mark_of, pages_of, pulled, rows_of, siebel
 
@@ -161,6 +161,35 @@ def test_a_changed_child_brings_its_opportunity():
 
         assert sorted(ids_of(got)) == ["1-00007", "1-00041"]
         assert [row["Action"][0]["Type"] for row in got] == ["Call", "Call"]
+
+
+def test_a_component_that_was_refused_for_a_while():
+    """What changed in it meanwhile is not known, so once it can be read again, everything has to be."""
+    with siebel([{**deal, "Action": []} for deal in deals(30)]) as scene:
+        given = {"context": scene.context(children=ACTION), "children": BULK}
+        first = pages_of(scene.adapter(**given))
+        scene.double.advance(7_200)
+        scene.double.refused_children["Action"] = "SBL-DAT-00553"
+        scene.double.change("1-00011", {"Action": [{"Id": "A-1", "Type": "Call"}]})
+        scene.double.advance(7_200)
+        second = pages_of(scene.adapter(**given), mark_of(first))
+        third = pages_of(scene.adapter(**given), mark_of(second))
+        scene.double.refused_children.clear()
+        with pytest.raises(WatermarkLost, match="Action"):
+            pages_of(scene.adapter(**given), mark_of(third))
+
+        assert [rows_of(pages) for pages in (second, third)] == [[], []]
+        assert json.loads(mark_of(third))["unread"] == ["Action"]
+
+
+def test_a_component_that_lacks_a_field():
+    """It is refused with every pull, which is no reason to read everything each time."""
+    with siebel([{**deal, "Action": []} for deal in deals(30)]) as scene:
+        given = {"context": scene.context(children={"Action": frozenset({"No Such"})}), "children": BULK}
+        mark = mark_of(pages_of(scene.adapter(**given)))
+
+        assert json.loads(mark)["unread"] == ["Action"]
+        assert rows_of(pages_of(scene.adapter(**given), mark)) == []
 
 
 def test_a_changed_child_is_not_seen_otherwise():
