@@ -221,8 +221,7 @@ class Pull:
             reason = "it holds text that is no valid Unicode"
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
             unsound = sorted(set(range(len(opportunities))) - set(sound))
-            refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
-            self._nameless += len(unsound)
+            refused = [(places[i], self._refusal(page, places[i], reason, opportunities[i].id)) for i in unsound]
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
         self.pulled.repeated += sum(one.same for one in repeats)
         reason = "the id was seen before with different content; the first one was kept"
