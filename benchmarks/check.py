@@ -152,8 +152,9 @@ def _syncd(*arguments: str) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    # With compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own.
-    compiled = {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
+    # With compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own. All pipelines
+    # share them, or the first run over each would compile, which takes some memory more.
+    compiled = {"PYTHONPYCACHEPREFIX": str(folder.parent / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
     return {**os.environ, **compiled, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}
 
 

@@ -1,8 +1,8 @@
 """Measures the judge in one process on one core: opportunities a second, and the same rules in pydantic and in CEL.
 
-The judge runs every rule, with messages, phrases and fixes; the peers run the fact and probability rules alone and
-answer with bare codes (`peers.py`), so the ratios flatter the peers. Before any time counts, the answers of all are
-compared with the truth, record by record; the peers' for every fifth record.
+The judge runs every rule, with messages, phrases and fixes; the peers run those that `truth.py` knows and answer with
+bare codes, given records that are read as far as they can be (`peers.py`). So the ratios flatter the peers. Before any
+time counts, the answers of all are compared with the truth, record by record; the peers' for every fifth record.
 
 A judge may remember answers by state, so it is measured twice: on the generated pipeline, which the targets speak of,
 and on one whose checkpoints are scattered so that hardly two records share a state. No pipeline is like that; it has no
@@ -26,12 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cel_peer import CelRules, cel_record
 from figures import Spread, machine, table, write_section
 from generate import AS_OF, rows
 from opportunities import opportunities, scatter
-from peers import RULES, CelRules, cel_record, pydantic_broken, record
-from truth import RULES as KNOWN
-from truth import fired
+from peers import record
+from pydantic_peer import rules as pydantic_rules
+from truth import RULES, fired
 
 from syncd.judge import Judge
 from syncd.model import Opportunity
@@ -75,21 +76,21 @@ def verify(cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], proces
     Raises:
         WrongAnswer: One differs; the first is named.
     """
-    judge, expressions, total = _judge(process), CelRules.compile(), 0
+    judge, total = _judge(process), 0
+    validated, expressions = pydantic_rules(AS_OF), CelRules.compile(AS_OF)
     for number, (row, given) in enumerate(zip(cells, judged, strict=True)):
         right = set(fired(row, AS_OF.isoformat()))
         codes = {finding.rule for finding in judge.judge(given).findings}
         total += len(codes)
-        answers = {"the judge": (codes & KNOWN, right)}
+        answers = {"the judge": codes & RULES}
         if number % _PEER_SHARE == 0:
             plain = record(row, AS_OF.isoformat())
-            part = right.intersection(RULES)
-            answers["pydantic"] = (set(pydantic_broken(plain)), part)
-            answers["CEL"] = (set(expressions.broken(cel_record(plain))), part)
-        for who, (said, expected) in answers.items():
-            if said != expected:
+            answers["pydantic"] = set(validated(plain))
+            answers["CEL"] = set(expressions.broken(cel_record(plain)))
+        for who, said in answers.items():
+            if said != right:
                 raise WrongAnswer(
-                    f"{row[0]}: {who} has {sorted(said - expected)} too many and lacks {sorted(expected - said)}"
+                    f"{row[0]}: {who} has {sorted(said - right)} too many and lacks {sorted(right - said)}"
                 )
     return total
 
@@ -122,11 +123,10 @@ def _judge(process: Process) -> Judge:
 
 def _sides(name: str, cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], process: Process) -> list[Side]:
     plain = [record(row, AS_OF.isoformat()) for row in cells[::_PEER_SHARE]]
-    expressions = CelRules.compile()
-
+    validated, expressions = pydantic_rules(AS_OF), CelRules.compile(AS_OF)
     return [
         Side(f"judge, {name}", judged, lambda: _judge(process).judge),
-        Side(f"pydantic, {name}", plain, lambda: pydantic_broken),
+        Side(f"pydantic, {name}", plain, lambda: validated),
         Side(f"CEL, {name}", [cel_record(one) for one in plain], lambda: expressions.broken),
     ]
 

@@ -36,6 +36,9 @@ _LISTED: Final = 8
 _MOST_UNKNOWN: Final = 10_000
 """Records that no increment told of, beyond which all is read without looking for the others."""
 
+_TOGETHER: Final = 1_000
+"""Rows of a page that are mapped and kept at once: as many as leave memory flat and the processor's cache of use."""
+
 _SHOWN: Final = 1_000
 """Refused records of an incomplete source that are told of."""
 
@@ -184,17 +187,9 @@ class Pull:
     def _take_page(self, page: Page) -> None:
         """Map and keep one page."""
         mapper = self._bind(page)
-        opportunities: list[Opportunity] = []
-        places: list[int] = []
         refused: list[tuple[int, Rejected]] = []
-        for index, said in enumerate(mapper.map_rows(page.rows)):
-            if isinstance(said, str):
-                refused.append((index, self._refusal(page, index, said)))
-                self._nameless += 1
-            else:
-                opportunities.append(said)
-                places.append(index)
-        refused += self._write(page, opportunities, places)
+        for start in range(0, len(page.rows), _TOGETHER):
+            refused += self._take_rows(page, mapper, start)
         refused.sort(key=lambda one: one[0])
         broken = [_refused(self._source.name, one) for one in page.broken]
         self._nameless += sum(not one.id for one in broken)
@@ -210,6 +205,21 @@ class Pull:
             self._keep_moves(page.moves)
         if page.watermark is not None:
             self._watermark = page.watermark
+
+    def _take_rows(self, page: Page, mapper: RowMapper, start: int) -> list[tuple[int, Rejected]]:
+        """Map and keep some rows of a page; gives those that were refused, by their index in the page."""
+        mapped = mapper.map_rows(page.rows[start : start + _TOGETHER])
+        opportunities: list[Opportunity] = []
+        places: list[int] = []
+        refused: list[tuple[int, Rejected]] = []
+        for index, said in enumerate(mapped, start):
+            if isinstance(said, str):
+                refused.append((index, self._refusal(page, index, said)))
+                self._nameless += 1
+            else:
+                opportunities.append(said)
+                places.append(index)
+        return refused + self._write(page, opportunities, places)
 
     def _write(self, page: Page, opportunities: list[Opportunity], places: list[int]) -> list[tuple[int, Rejected]]:
         """Keep some opportunities; gives those that were refused, by their index in the page."""

@@ -135,3 +135,10 @@ def test_small_judge_benchmark(tmp_path):
     done = start("judge.py", "--small", folder=tmp_path)
 
     assert (done.returncode, "CEL / judge" in done.stdout) == (0, True), done.stderr
+
+
+def test_small_pull_benchmark(tmp_path):
+    """Small pulls find the seeded truth, and a full pull of unchanged rows leaves the store as it was."""
+    done = start("pull.py", "--small", "--crm", "rest", folder=tmp_path)
+
+    assert (done.returncode, "increment, nothing changed" in done.stdout) == (0, True), done.stderr

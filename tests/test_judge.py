@@ -261,7 +261,7 @@ def test_checkpoint_rules_are_split_into_small_groups():
     """Every checkpoint rule of a column stands in one group, and no group looks at more facts than are soon known."""
     for status, stage in itertools.product(("open", "won"), STAGES):
         column = COURT._columns[status][stage]
-        groups = [panel for panel, _, _ in column._checkpoints]
+        groups = [panel for panel, *_ in column._checkpoints]
         rules = [one._rule.info.code for group in groups for one, _, _ in group._panels]
 
         assert len(rules) == len(set(rules))

@@ -9,7 +9,7 @@ Not for: what a single cell means (`syncd.mapping.values`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
@@ -117,12 +117,24 @@ def unless_missing(parse: Parse, default: Any = None) -> Parse:
     return read
 
 
+_TEXTS: Final = frozenset({str})
+_WORDS: Final = frozenset({str, bool, type(None)})
+_WORD: Final[Mapping[bool | None, str | None]] = {None: "", True: plain_text(True), False: plain_text(False)}
+"""What the values of such a column that are no text stand for."""
+_WHOLE: Final = frozenset({str, int, type(None)})
+
+
 def stood_in(column: Column) -> Column:
     """The column with what is no text replaced, so that empty values and only they are false.
 
     Days and times stay what they are, numbers and truth values become the text they would be in a file. Without that
     `True`, `1` and `1.0` would be the same to a memory, and lists could not be remembered at all.
     """
+    kinds = {*map(type, column)}
+    if kinds <= _TEXTS:
+        return column
+    if kinds <= _WORDS:  # which most columns of a JSON document are
+        return [value if value.__class__ is str else _WORD[value] for value in column]
     return [value if value.__class__ is str else _stand_in(value) for value in column]
 
 
@@ -131,6 +143,8 @@ def numbered(column: Column) -> Column:
 
     That `1` and `1.0` are the same to a memory does no harm here, since they mean the same; `True` became a text.
     """
+    if {*map(type, column)} <= _WHOLE:
+        return ["" if value is None else value for value in column]
     return [value if value.__class__ is str or _is_figure(value) else _stand_in(value) for value in column]
 
 

@@ -187,7 +187,9 @@ class Bench:
     process: Process
     policy: Policy
     today: date = date.min
-    _phrases: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[tuple[str, Severity | None], tuple[Severity, str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def finding(
         self,
@@ -202,25 +204,26 @@ class Bench:
         headline: str = "",
     ) -> Finding:
         """A finding of this rule, with severity and fix graded as the policy says."""
+        # Kept, because looking through the chart's text for the phrase costs more than the rest of a finding.
+        grave, phrase = self._known.get((info.code, severity)) or self._learn(info, severity)
         return Finding(
             rule=info.code,
-            severity=self.policy.severity_of(info.code, severity or info.severity),
+            severity=grave,
             field=field,
             actual=actual,
             expected=expected,
             message=message,
-            phrase=self._phrase(info),
+            phrase=phrase,
             fix=None if fix is None else self._graded(info.code, fix),
             headline=headline,
         )
 
-    def _phrase(self, info: RuleInfo) -> str:
-        """The rule's words of the chart; another company's chart may not say them."""
-        known = self._phrases.get(info.code)
-        if known is None:  # kept, because looking through the chart's text costs more than the rest of a finding
-            known = " · ".join(phrase for phrase in info.phrases if self.process.quotes(phrase))
-            self._phrases[info.code] = known
-        return known
+    def _learn(self, info: RuleInfo, severity: Severity | None) -> tuple[Severity, str]:
+        """The severity of a rule's findings, and its words of the chart; another company's may not say them."""
+        phrase = " · ".join(one for one in info.phrases if self.process.quotes(one))
+        said = self.policy.severity_of(info.code, severity or info.severity), phrase
+        self._known[info.code, severity] = said
+        return said
 
     def _graded(self, code: str, fix: Fix) -> Fix | None:
         if not fix.set:

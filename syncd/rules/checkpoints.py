@@ -244,7 +244,8 @@ class DecisionDue(DatedRule):
 
     def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:  # noqa: ARG002 - as everywhere
         """The day after the one on which the decision is due."""
-        return () if opportunity.decision_due is None else (opportunity.decision_due + timedelta(days=1),)
+        day = opportunity.decision_due
+        return () if day is None or day == date.max else (day + timedelta(days=1),)
 
     def settle(self, fields: Fields) -> Fact | None:
         """Issued *and* (no day, or the day has passed in Proof), by Kleene's logic."""

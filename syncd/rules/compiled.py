@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from syncd.facts import Fact
-from syncd.form import OVERDUE
+from syncd.form import BARE_SHIFT, OVERDUE
 from syncd.model import Finding, Opportunity
 from syncd.process import Process
 from syncd.rules.base import (
@@ -37,7 +37,7 @@ from syncd.rules.base import (
     Trail,
 )
 from syncd.rules.fixes import pipeline_outcomes
-from syncd.rules.state import RANKED, FormKey, Key, Number, Path, Reach, fields_of, rank_of
+from syncd.rules.state import RANKED, FormKey, Number, Path, Reach, State, fields_of, rank_of
 from syncd.rules.verdict import Names, Verdict
 
 BY_RULE: Final = attrgetter("rule")
@@ -45,8 +45,8 @@ BY_RULE: Final = attrgetter("rule")
 
 _GROUPED: Final = 8
 """Facts that one group of evidence rules looks at, at most: so few that their states are soon all known."""
-_PATHLESS: Final = 4
-"""How long a key without a path is."""
+NOTHING: Final[Mapping[State, Verdict]] = {}
+"""What is remembered of a probability that was not met with before."""
 
 _Answer = TypeVar("_Answer")
 
@@ -207,10 +207,10 @@ class Column:
     """The rules for the open, the won or the lost records of one column.
 
     Attributes:
-        mask: The bits of the evidence that matters here.
-        form_mask: The bits of a record's form that matter here.
+        mask: The bits of a state that matter here.
         asks_overdue: Whether it matters that the decision day has passed.
-        settled: The verdicts on whole states that leave nothing open; who asks looks here first, to be spared a call.
+        settled: The verdicts on whole states that leave nothing open, by probability and state; who asks looks here
+            first, to be spared a call.
     """
 
     def __init__(
@@ -253,37 +253,43 @@ class Column:
         looking += [rule for rule, _ in self._dated_rules]
         self._pipeline = pipeline_outcomes(process)
         self._shown = union(rule.reads for rule in looking)
-        self.form_mask = union(rule.asks for rule in looking) | RANKED
-        self.asks_overdue = self.form_mask & OVERDUE != 0
+        asked = union(rule.asks for rule in looking) | RANKED
+        self.asks_overdue = asked & OVERDUE != 0
         about_outcomes = self._shown | self._pipeline
         evidence = [(rule, bit) for rule, bit in due if isinstance(rule, EvidenceRule)]
         panels = [RulePanel(rule, bit, narrow, index, won=won, width=self._width) for rule, bit in evidence]
         others = [panel for panel in panels if panel.whole & ~about_outcomes]
         self._outcome_rules = GroupPanel([one for one in panels if one not in others], self._width, narrow)
         groups = _grouped(others, self._width, narrow)
-        self._checkpoints = [(panel, panel.mask, panel.whole) for panel in groups]
+        self._checkpoints = [(panel, panel.mask, panel.whole, panel.table.get) for panel in groups]
         self._outcome_mask = about_outcomes | about_outcomes << self._width
-        self.mask = about_outcomes | union(panel.whole for panel in groups)
+        # A mask that is negative, as those of all bare facts are, takes longer to apply.
+        form_mask = asked & ~(-1 << BARE_SHIFT + self._width)
+        self.mask = self._outcome_mask | union(panel.mask for panel in groups) | form_mask << 2 * self._width
         self._shared: dict[Hashable, dict[Any, Any]] = narrow.table()
         self._views: dict[tuple[int, int, int, int, bool, bool], Views] = narrow.table()
         self._outcomes: dict[int, OutcomesSaid] = narrow.table()
-        self.settled: dict[Key, Verdict] = wide.table()
-        self._unsettled: dict[Key, Unsettled] = wide.table()
+        self.settled: dict[Number, dict[State, Verdict]] = wide.table()
+        self._unsettled: dict[tuple[Number, State], Unsettled] = wide.table()
 
-    def judge(self, key: Key, opportunity: Opportunity, trail: Trail | None) -> Verdict:
+    def judge(self, state: State, opportunity: Opportunity, trail: Trail | None) -> Verdict:
         """Judge a record whose state is not remembered as a whole.
 
         Args:
-            key: Its state, of which nothing but the bits of the masks may be given.
+            state: Its state, of which nothing but the bits of the mask may be given.
             opportunity: The record, its evidence as of the day of the run; asked for what the state leaves open.
             trail: Its observed history, where there is one.
         """
-        left = self._unsettled.get(key)
+        probability = opportunity.probability
+        left = self._unsettled.get((probability, state))
         if left is None:
-            verdict, left = self._put_together(key)
+            verdict, left = self._put_together(probability, state)
             if left is None:
-                return self._wide.keep(self.settled, key, verdict)
-            self._wide.keep(self._unsettled, key, left)
+                table = self.settled.get(probability)
+                if table is None:
+                    table = self._wide.keep(self.settled, probability, {})
+                return self._wide.keep(table, state, verdict)
+            self._wide.keep(self._unsettled, (probability, state), left)
         findings, unknown = left.verdict.findings, left.verdict.unknown_bits
         for rule, bit in left.open:
             answer = rule.check(opportunity, left.rank, trail)
@@ -295,22 +301,23 @@ class Column:
             return left.verdict
         return self._verdict(findings, left.verdict.due_bits, unknown, left.rank)
 
-    def _put_together(self, key: Key) -> tuple[Verdict, Unsettled | None]:
+    def _put_together(self, probability: Number, state: State) -> tuple[Verdict, Unsettled | None]:
         """The verdict on a state, as far as the state decides it, and what it leaves open if anything."""
         # This runs for a sixth of a pipeline, so it looks answers up in line and calls only for those not known.
-        state, form = key[0] | key[1] << self._width, key[3]
-        part = state & self._outcome_mask
+        bits, path = (state, None) if isinstance(state, int) else state
+        form = bits >> 2 * self._width
+        part = bits & self._outcome_mask
         outcomes = self._outcomes.get(part) or self._work_out(part)
         views = outcomes.views
-        fields = views.by_form.get(form if len(key) == _PATHLESS else key[3:]) or self._ask_fields(views, *key[3:])
-        rank_key = (key[2], form & RANKED)
+        fields = views.by_form.get(form if path is None else (form, path)) or self._ask_fields(views, form, path)
+        rank_key = (probability, form & RANKED)
         ranked = views.by_rank.get(rank_key) or self._ask_ranks(views, *rank_key)
         findings = outcomes.findings + ranked.findings + fields.findings
         unknown = outcomes.unknown | ranked.unknown | fields.unknown
-        for panel, mask, whole in self._checkpoints:
-            part = state & mask
+        for panel, mask, whole, known in self._checkpoints:
+            part = bits & mask
             if part != whole:
-                said = panel.table.get(part) or panel.learn(part)
+                said = known(part) or panel.learn(part)
                 findings += said.findings
                 unknown |= said.unknown
         verdict = self._verdict(findings, fields.due, unknown, ranked.rank)
@@ -357,7 +364,7 @@ class Column:
         known = RankSaid(said.findings, said.unknown, rank)
         return self._narrow.keep(views.by_rank, (probability, form), known)
 
-    def _ask_fields(self, views: Views, form: int, path: Path | None = None) -> FieldsSaid:
+    def _ask_fields(self, views: Views, form: int, path: Path | None) -> FieldsSaid:
         fields = fields_of(views.reach, form, path)
         answers: list[tuple[Finding | Fact, int]] = [(rule.check(fields), bit) for rule, bit in self._field_rules]
         due, left = self._due, []

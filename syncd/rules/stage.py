@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from syncd.facts import Fact
 from syncd.form import DATED, DISORDERLY
-from syncd.model import Finding, Opportunity
+from syncd.model import Finding, Fix, Opportunity
 from syncd.rules.base import (
     MET,
     NOT_MET,
@@ -115,10 +116,13 @@ STG006: Final = RuleInfo(
 DEFAULT_GRACE_DAYS: Final = 14
 """How long a confirmed outcome may wait for the stage to follow. Our choice; the chart names no figure."""
 
+_LAST: Final = date.max.toordinal()
+_ADVANCES: Final = 200
+"""Moves to the next column remembered at most; many records need the same one."""
 
-def unrecognised_stage(bench: Bench, opportunity: Opportunity) -> Finding:
-    """STG001 for a record whose stage could not be told."""
-    label = opportunity.stage_label
+
+def unrecognised_stage(bench: Bench, label: str | None) -> Finding:
+    """STG001 for a record whose stage could not be told from what the source says."""
     said = "stage is blank" if label is None else f"stage {label!r} is none of the chart's and no label of the mapping"
     expected = [stage.id for stage in bench.process.stages]
     return bench.finding(STG001, message=said, field="stage", actual=label, expected=expected)
@@ -208,22 +212,29 @@ class StageBehindEvidence(DatedRule):
     info: RuleInfo = STG005
     asks: int = DATED | DISORDERLY
     grace_days: int = field(init=False)
+    graced: date = field(init=False)
     outcomes: tuple[tuple[int, ...], ...] = field(init=False)
+    advance: Callable[[Rank], Fix] = field(init=False)
 
     def __post_init__(self) -> None:
-        bench = self.bench
-        grace_days = int(bench.policy.option("STG005", "grace_days", DEFAULT_GRACE_DAYS))
+        process, policy = self.bench.process, self.bench.policy
+        grace_days = int(policy.option("STG005", "grace_days", DEFAULT_GRACE_DAYS))
+        # The first day that still has its grace, as far back as days go.
+        graced = date.fromordinal(max(self.bench.today.toordinal() - grace_days, 1))
         object.__setattr__(self, "grace_days", grace_days)
-        object.__setattr__(self, "outcomes", tuple(outcome_bits(bench.process, one) for one in bench.process.stages))
+        object.__setattr__(self, "graced", graced)
+        object.__setattr__(self, "outcomes", tuple(outcome_bits(process, one) for one in process.stages))
+        object.__setattr__(self, "advance", lru_cache(_ADVANCES)(lambda rank: move(process, rank, rank.index + 1)))
 
     def due(self, index: int, *, won: bool) -> bool:
         """Open records in the pipeline."""
         return not won and self.bench.process.in_pipeline(index)
 
     def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:
-        """The day after the grace of each fact of the outcome."""
-        grace, dates = timedelta(days=self.grace_days + 1), opportunity.dates
-        return [dates[bit] + grace for bit in self.outcomes[index] if bit in dates]
+        """The day after the grace of each fact of the outcome, unless it lies beyond all days."""
+        dates, grace = opportunity.dates, self.grace_days + 1
+        ends = [dates[bit].toordinal() + grace for bit in self.outcomes[index] if bit in dates]
+        return [date.fromordinal(end) for end in ends if end <= _LAST]
 
     def settle(self, fields: Fields) -> Fact | None:
         """Only a record of which more is proven than recorded can lag; an undated outcome is never past its grace."""
@@ -240,7 +251,7 @@ class StageBehindEvidence(DatedRule):
                 day = dates[bit]
         if day is None:
             return UNKNOWN
-        if (self.bench.today - day).days <= self.grace_days:
+        if day >= self.graced:
             return MET
         stage, proven = process.stages[rank.index], process.stages[rank.proven]
         return self.bench.finding(
@@ -252,7 +263,7 @@ class StageBehindEvidence(DatedRule):
             field="stage",
             actual=stage.id,
             expected=process.stages[rank.index + 1].id,
-            fix=move(process, rank, rank.index + 1),
+            fix=self.advance(rank),
         )
 
 

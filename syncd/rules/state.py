@@ -1,9 +1,9 @@
-"""The undated state of a record: the key that the judge remembers its answers by, and the views of it that rules see.
+"""The undated state of a record, by which the judge remembers its answers, and the views of it that rules see.
 
-A view is made of the key and of what its evidence comes to, and of nothing else. So two records with one key get one
-answer from every rule, and remembering it changes no verdict.
+A view is made of state and probability and of what the evidence comes to, and of nothing else. So two records that
+share both get one answer from every rule, and remembering it changes no verdict.
 
-Not for: making the key of a record (`syncd.judge`), since that is most of what judging a record costs.
+Not for: making the state of a record (`syncd.judge`), since that is most of what judging a record costs.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ Path = tuple[bool, tuple[str, ...]]
 FormKey = int | tuple[int, Path]
 """Of a record: form, and its path unless that says nothing."""
 
-Key = tuple[int, int, Number, int] | tuple[int, int, Number, int, Path]
-"""Of a record: the evidence that is met and not met, the probability, the form, and the path unless it says nothing."""
+State = int | tuple[int, Path]
+"""Of a record: the evidence that is met, above that the evidence that is not met, above that the form, all in one
+number, as one is found sooner than several; and beside it the path unless that says nothing."""
 
 RANKED: Final = STATUS_UNKNOWN | WITHOUT_PROBABILITY | PROBABILITY_IN_DOUBT
 """What of a form shows in a `Rank`."""
