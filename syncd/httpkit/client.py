@@ -242,6 +242,7 @@ class HttpClient:
             retry=tenacity.retry_if_exception_type(Again),
             stop=lambda state: not safe or self._is_enough(state, began),
             wait=self._wait,
+            after=self._hold_back,
             sleep=self._clock.sleep,
             before_sleep=self._note_retry,
             reraise=True,
@@ -276,8 +277,6 @@ class HttpClient:
                 return answer
             if reaction is Reaction.WAIT:
                 wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
-                if wait:
-                    self._budget.hold_back(wait)
                 raise Again(f"answered {answer.status}", wait=wait)
             if reaction is Reaction.RENEW:
                 raise AuthFailed(
@@ -382,6 +381,9 @@ class HttpClient:
         # "At once", or a time that is past by our clock, is not taken at its word: it would be asked without a pause.
         most: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
         return most * (0.5 + 0.5 * self._clock.random())
+
+    def _hold_back(self, state: tenacity.RetryCallState) -> None:
+        self._budget.hold_back(_failure(state).wait or 0.0)
 
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         again = _failure(state)

@@ -1,9 +1,12 @@
 """What token endpoints are told of the configuration, and for how long they are listened to."""
 
+import asyncio
+
+import msgspec
 import pytest
 
 from syncd.errors import SourceUnavailable
-from syncd.rehearsal import Fault, json_reply, serving
+from syncd.rehearsal import Fault, Reply, json_reply, serving
 from tests.httpkit.servers import GOOD, client, get, good
 
 TOKEN = {"access_token": "abc", "token_type": "Bearer"}
@@ -59,3 +62,18 @@ def test_a_token_endpoint_that_trickles():
         pytest.raises(SourceUnavailable, match="longer"),
     ):
         get(client(server.url, timeout_seconds=0.1, patience_seconds=0, auth=credentials(authority.url)))
+
+
+def test_a_token_endpoint_that_wants_to_be_left_alone_for_long():
+    """It is, for the rest of the run, as the system would be."""
+
+    async def ask_twice(made):
+        async with made:
+            for _ in range(2):
+                with pytest.raises(SourceUnavailable):
+                    await made.get_json("things", decode=msgspec.json.decode)
+
+    with serving(lambda _: Reply(429, b"", {"Retry-After": "86400"})) as authority, serving(good) as server:
+        asyncio.run(ask_twice(client(server.url, auth=credentials(authority.url))))
+
+    assert authority.requests == 1
