@@ -137,6 +137,14 @@ def test_small_judge_benchmark(tmp_path):
     assert (done.returncode, "CEL / judge" in done.stdout) == (0, True), done.stderr
 
 
+def test_small_increments_benchmark(tmp_path):
+    """A small run of increments reports what the truth says after each."""
+    done = start("increments.py", "--small", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "2,000 | 20 |" in done.stdout
+
+
 def test_small_pull_benchmark(tmp_path):
     """Small pulls find the seeded truth, and a full pull of unchanged rows leaves the store as it was."""
     done = start("pull.py", "--small", "--crm", "rest", folder=tmp_path)

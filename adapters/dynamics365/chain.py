@@ -71,6 +71,7 @@ class Chain:
                 for _ in range(_STEPS):
                     await asyncio.sleep(0)
                 yield page, answer
+                del page, answer  # megabytes, which would be held until the next page is read whole
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

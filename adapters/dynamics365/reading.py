@@ -79,7 +79,9 @@ class Reading:
                 if page.count is not None:
                     self._tally.declared = max(page.count, self._tally.declared or 0)
                 rows, gone = self._sorted_out(self._plan.shape.rows(page))
+                del page, answer  # megabytes, which would be held until the next page is read whole
                 yield await self._page(rows, gone)
+                del rows
 
     def _sorted_out(self, rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[str]]:
         """The records of a page that are new to this pull, and the ids that are gone."""
