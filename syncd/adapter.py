@@ -245,10 +245,11 @@ class Adapter(Protocol):
 class KeyReader(Protocol):
     """What an adapter offers as well that is `incremental` but does not learn of every deletion."""
 
-    def keys(self) -> AsyncIterator[Sequence[str]]:
+    def keys(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the id of every record there is, some at a time, as cheaply as the system allows.
 
-        Asked now and then, to learn which records are gone.
+        Each is the same native value that `pull` gives for the id, and is read in the same way; None is a record whose
+        id cannot be read. Asked now and then, to learn which records are gone, and which no increment told of.
 
         Raises:
             As `pull`.

@@ -19,6 +19,9 @@ def configure_logs(verbosity: int) -> None:
         verbosity: Below 0 errors only, 0 warnings, 1 what was done, 2 and more every detail.
     """
     global _level  # noqa: PLW0603 - logging is one for the process
+    if not logging.getLogger().handlers:
+        # Without any, Python prints what libraries complain of, tracebacks with statements and rows in them included.
+        logging.getLogger().addHandler(logging.NullHandler())
     _level = {0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG if verbosity > 1 else logging.ERROR)
     if _level > logging.INFO:
         # Nothing but what was done is logged yet, so structlog, 0.1 s to import, is left alone.
@@ -38,6 +41,17 @@ def configure_logs(verbosity: int) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def hush(*libraries: str) -> None:
+    """Let libraries log nothing below a warning, whatever the program that syncd is part of logs.
+
+    Args:
+        libraries: The names of their loggers. Where somebody chose a level for one by name, that stays.
+    """
+    for one in map(logging.getLogger, libraries):
+        if one.level == logging.NOTSET:
+            one.setLevel(logging.WARNING)
 
 
 def note(event: str, **known: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -22,6 +22,7 @@ from syncd.process import Process
 from syncd.store.changes import Follower
 from syncd.store.moves import add_moves
 from syncd.store.presence import Presence
+from syncd.store.refusals import EarlierRefusals
 from syncd.store.runs import add_rejections
 from syncd.store.snapshots import SnapshotWriter, is_storable
 from syncd.store.sources import SourceRow, keep_source
@@ -32,7 +33,7 @@ Progress = Callable[[str, int, int, int], None]
 _LISTED: Final = 8
 """Names listed in a note before it says "and so many more"."""
 
-_MOST_STRANGE: Final = 10_000
+_MOST_UNKNOWN: Final = 10_000
 """Records that no increment told of, beyond which all is read without looking for the others."""
 
 _TOGETHER: Final = 1_000
@@ -144,6 +145,9 @@ class Pull:
         self._nameless = 0
         self._doubtful = False
         self._watermark = since
+        self._earlier = EarlierRefusals(connection, row, source.name) if since is not None else None
+        self._refused_ids: set[str] = set()
+        self._anew = 0
         self.pulled = Pulled(row=row, increment=since is not None, presence=self._writer.presence)
 
     async def run(self, progress: Progress) -> Pulled:
@@ -151,6 +155,7 @@ class Pull:
 
         Raises:
             SourceIncomplete: Not everything was read that was asked for, or suspiciously little.
+            WatermarkLost: There are records that no increment told of.
             ConfigError: The source has no such column as the mapping names.
         """
         async for page in self._source.adapter.pull(self._since):
@@ -159,6 +164,9 @@ class Pull:
         self._believe(self._writer.seen + self.pulled.rejected, whole=self._since is None)
         self._check_columns()
         swept = await self._settle_absent()
+        self._anew = self.pulled.rejected
+        if self._earlier is not None and (still := self._earlier.remaining(self._writer.presence)):
+            self._keep_refused(still)
         pulled, writer = self.pulled, self._writer
         pulled.changed = writer.changed
         pulled.content = self._content()
@@ -191,6 +199,8 @@ class Pull:
         self.pulled.notes += page.notes
         if page.gone:
             self._writer.presence.remove(page.gone)
+            if self._earlier is not None:
+                self._earlier.settle(page.gone)
         if page.moves:
             self._keep_moves(page.moves)
         if page.watermark is not None:
@@ -221,8 +231,7 @@ class Pull:
             reason = "it holds text that is no valid Unicode"
             sound = [index for index, one in enumerate(opportunities) if is_storable(one)]
             unsound = sorted(set(range(len(opportunities))) - set(sound))
-            refused = [(places[one], self._refusal(page, places[one], reason)) for one in unsound]
-            self._nameless += len(unsound)
+            refused = [(places[i], self._refusal(page, places[i], reason, opportunities[i].id)) for i in unsound]
             return refused + self._write(page, [opportunities[i] for i in sound], [places[i] for i in sound])
         self.pulled.repeated += sum(one.same for one in repeats)
         reason = "the id was seen before with different content; the first one was kept"
@@ -257,10 +266,11 @@ class Pull:
         A record that could not be told apart may be any of those that are missing, so then none is taken for gone.
         """
         presence = self._writer.presence
-        if self._since is not None:
+        if self._earlier is not None:
             if not self._is_sweep_due():
                 return self._source.adapter.capabilities.deletions
-            await self._sweep_keys()
+            if not await self._sweep(self._earlier):
+                return False
         elif self._nameless or self._doubtful:
             cause = (
                 "the source may have been cut" if self._doubtful else "records that cannot be told apart were refused"
@@ -271,37 +281,62 @@ class Pull:
         presence.sweep()
         return True
 
-    async def _sweep_keys(self) -> None:
-        """Learn from the keys what is there.
+    async def _sweep(self, earlier: EarlierRefusals) -> bool:
+        """Ask which records are there, and spare those; whether all others are gone.
 
-        A record may come into view without having changed: somebody shared it, or a remote client brought it with an
-        older time. No increment tells of those, so keys that belong to nothing we know are not passed over.
+        A record may be there that no increment told of: it was made since, somebody shared it, or a client brought it
+        with an older time. What was made since is read now. Of all else nobody can say what is missing in that way, so
+        the source is read whole. Records that were refused are told of again anyway, and are no reason to.
 
         Raises:
             WatermarkLost: There are records that increments do not tell of.
         """
-        given, strange, presence = 0, set[str](), self._writer.presence
-        async for ids in self._key_reader().keys():
-            presence.spare(ids)
-            strange |= presence.strange(ids)
+        presence, mapper = self._writer.presence, self._source.mapper
+        reader = mapper.bind((mapper.mapping.fields["id"],))
+        refused, there, unknown = earlier.ids, set[str](), set[str]()
+        given = nameless = 0
+        async for values in self._key_reader().keys():
+            ids = reader.identities(values)
+            named = [one for one in ids if one]
             given += len(ids)
-            if len(strange) > _MOST_STRANGE:
+            nameless += len(ids) - len(named)
+            there |= refused.intersection(named)
+            unknown |= presence.spare(named) - refused - self._refused_ids
+            if len(unknown) > _MOST_UNKNOWN:
                 break
         else:
             self._believe(given, whole=True)
-            if strange:
-                await self._take_late(strange)
-        if strange := presence.strange([*strange]):
-            raise WatermarkLost(f"there are {len(strange):,} records that no increment told of", "run with `--full`")
+            if unknown:
+                await self._take_late(unknown)
+                unknown = presence.spare([*unknown]) - self._refused_ids
+        if unknown:
+            raise WatermarkLost(f"there are {len(unknown):,} records that no increment told of", "run with `--full`")
+        if nameless:
+            self.pulled.notes.append("some ids cannot be read, so no record that is missing was taken for gone")
+            return False
+        earlier.settle(refused - there)
+        return True
 
     async def _take_late(self, ids: set[str]) -> None:
         """Read what was made since the increment was, and nothing else twice; the next increment starts before it."""
         native = self._source.mapper.mapping.fields["id"]
         async for page in self._source.adapter.pull(self._watermark):
-            if native in page.columns:
-                at = page.columns.index(native)
-                rows = [row for row in page.rows if str(row[at]) in ids]
-                self._take_page(Page(page.columns, rows, declared=page.declared, text=page.text, moves=page.moves))
+            if native not in page.columns:
+                continue
+            at = page.columns.index(native)
+            named = self._bind(page).identities([row[at] for row in page.rows])
+            late = [index for index, one in enumerate(named) if one in ids]
+            self._take_page(
+                replace(
+                    page,
+                    rows=[page.rows[index] for index in late],
+                    places=[page.places[index] if page.places else page.first + index for index in late],
+                    broken=[one for one in page.broken if one.id in ids],
+                    notes=(),
+                    gone=(),
+                    watermark=None,
+                )
+            )
 
     def _is_sweep_due(self) -> bool:
         if self._source.adapter.capabilities.deletions or not isinstance(self._source.adapter, KeyReader):
@@ -317,12 +352,14 @@ class Pull:
     def _content(self) -> str:
         """What identifies the source now: by itself when it was read whole, else by what it was and what changed."""
         said = f"{self._writer.content}{self._refused.hexdigest()}"
-        if self._since is None:
+        if self._earlier is None:
             return said
-        before = self.pulled.row.content
-        if not self._writer.changed and not self.pulled.rejected:
+        before, settled = self.pulled.row.content, self._earlier.settled
+        if not self._writer.changed and not self._anew and not settled:
             return before
-        return hashlib.blake2b(f"{before}{said}{self._writer.presence.went}".encode(), digest_size=32).hexdigest()
+        return hashlib.blake2b(
+            f"{before}{said}{self._writer.presence.went}{settled}".encode(), digest_size=32
+        ).hexdigest()
 
     def _bind(self, page: Page) -> RowMapper:
         mapper = self._bound.get((page.columns, page.text))
@@ -355,15 +392,22 @@ class Pull:
     def _reject(self, refused: list[Rejected]) -> None:
         if not refused:
             return
+        # What is refused is there, whatever it holds now.
+        named = [one.id for one in refused if one.id]
+        self._writer.presence.spare(named)
+        if self._earlier is not None:
+            self._refused_ids.update(named)
+            self._earlier.settle(named)
+        self._keep_refused(refused)
+        for one in refused:
+            self._refused.update(f"{one.id}\x00{one.place}\x00{one.reason}\x00".encode())
+
+    def _keep_refused(self, refused: list[Rejected]) -> None:
         pulled = self.pulled
         source_id = pulled.row.source_id
         add_rejections(self._connection, seq=self._seq, source_id=source_id, start=pulled.rejected, rejected=refused)
-        # What is refused is there, whatever it holds now.
-        self._writer.presence.spare([one.id for one in refused if one.id])
         pulled.rejected += len(refused)
         pulled.refusals += refused[: _SHOWN - len(pulled.refusals)]
-        for one in refused:
-            self._refused.update(f"{one.id}\x00{one.place}\x00{one.reason}\x00".encode())
 
     def _notes(self) -> list[str]:
         notes = []

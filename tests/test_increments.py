@@ -1,14 +1,16 @@
 """Increments: what changed is read, everything is judged, and what is gone is found out."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 
-from syncd.adapter import Capabilities, Move, Page
+from syncd.adapter import Broken, Capabilities, Move, Page
 from syncd.errors import SourceIncomplete, WatermarkLost
-from syncd.store.schema import discrepancy, snapshot, source
+from syncd.store.schema import discrepancy, rejection, snapshot, source
 from tests.store.runs import day, deal
 from tests.store.test_discrepancies import ONE, qualified
 
@@ -28,6 +30,8 @@ class Feed:
         self.asked = []
         self.cut = self.lost = False
         self.moves = ()
+        self.late = ()
+        """Records that are written between the next sweep and the increment before it."""
 
     def edit(self, *records):
         self.tick += 1
@@ -52,6 +56,9 @@ class Feed:
 
     async def keys(self):
         self.asked.append("keys")
+        if self.late:
+            self.edit(*self.late)
+            self.late = ()
         yield [*self.records]
 
     async def close(self):
@@ -194,20 +201,12 @@ def test_a_record_that_no_increment_told_of(runs, crm):
     }  # fmt: skip
 
 
-class Busy(Feed):
-    """A feed into which somebody writes between an increment and the sweep after it."""
-
-    async def keys(self):
-        self.edit(qualified("1", "yes"), qualified("2"))
-        async for ids in super().keys():
-            yield ids
-
-
 def test_a_record_made_between_an_increment_and_its_sweep(runs, crm):
     """It is read as well, and nothing else is read twice; what changed meanwhile is left to the next increment."""
-    feed = Busy(qualified("1"))
+    feed = Feed(qualified("1"))
     crm(feed)
     feed.edit(qualified("1"))
+    feed.late = (qualified("1", "yes"), qualified("2  "))
     swept = crm(feed, hours=24)
     later = crm(feed, hours=24 * 30)
 
@@ -258,3 +257,80 @@ def test_history_of_the_system_is_judged(runs, crm):
     assert runs.states(first) == {("1", "STG003"): "new"}
     assert {(one.rule, one.judged) for one in first.summary.coverage} == {("STG002", 1), ("STG003", 1)}
     assert runs.states(second) == {("1", "STG003"): "unchanged"}
+
+
+def test_what_was_refused_is_refused_until_it_is_read_or_gone(runs, crm):
+    """An increment gives a refused record only when it has changed; until then no report may pass over it."""
+    long, blank = "x" * 2_000, qualified("") | {"id": ""}
+    feed = Feed(qualified("1"), qualified(long), qualified("3"))
+    feed.records[""] = blank
+    feed.changed[""] = 1
+    first, second = crm(feed), crm(feed)
+    feed.edit(qualified("1", "yes"))
+    third = crm(feed)
+    del feed.records[""]
+    whole = crm(feed, full=True)
+
+    assert [of(one).rejected for one in (first, second, third, whole)] == [2, 2, 2, 1]
+    assert [of(one).increment for one in (first, second, third, whole)] == [False, True, True, False]
+    told = [reason for seq, reason in runs.rows(rejection, rejection.c.seq, rejection.c.reason) if seq == third.seq]
+    assert len(set(told)) == 2
+
+
+def test_a_refused_record_that_is_gone_is_told_of_no_more(crm):
+    """A sweep that does not name it, or a later reading, settles what was refused."""
+    feed = Feed(qualified("1"), qualified("2", "yes") | {"id": "2"})
+    feed.records["twice"] = qualified("2")
+    feed.changed["twice"] = 1
+    first, second = crm(feed), crm(feed)
+    del feed.records["2"], feed.records["twice"]
+    third = crm(feed, hours=1)
+
+    assert [of(one).rejected for one in (first, second, third)] == [1, 1, 0]
+    assert of(third).judged == 1
+
+
+class Torn(Feed):
+    """A feed that gives some of its records as broken."""
+
+    async def pull(self, since=None):
+        async for page in super().pull(since):
+            torn = [row for row in page.rows if "torn" in row]
+            broken = [Broken("", "torn", row[page.columns.index("id")]) for row in torn]
+            yield replace(page, rows=[row for row in page.rows if row not in torn], broken=broken)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "torn"])
+def test_a_refused_record_is_known_to_sweeps(crm, name):
+    """A record that was refused, whether before, now or after the increment, is no reason to read everything."""
+    feed = Torn(qualified("1"), qualified("2") | {"name": name})
+    crm(feed)
+    swept = [crm(feed, hours=1)]
+    feed.edit(qualified("3") | {"name": name})
+    swept.append(crm(feed, hours=1))
+    feed.late = (qualified("4") | {"name": name},)
+    swept += [crm(feed, hours=1), crm(feed, hours=1)]
+
+    assert [of(one).increment for one in swept] == [True] * 4
+    assert [of(one).rejected for one in swept] == [1, 2, 3, 3]
+    assert of(swept[-1]).judged == 1
+
+
+@pytest.mark.parametrize("odd", [None, "A\udcff", " "])
+def test_a_sweep_with_ids_that_cannot_be_read(crm, odd):
+    """A record whose id cannot be read today may be any of those that are missing, so none is taken for gone."""
+    feed = Feed(qualified("1"), qualified("2"), qualified("3"))
+    crm(feed)
+    feed.records[odd] = feed.records.pop("2")
+    swept = crm(feed, hours=1)
+
+    assert of(swept).judged == 3
+
+
+def test_ids_of_a_sweep_are_read_as_those_of_a_pull(crm):
+    """An id that a database pads, or holds as a number, is the same record in a sweep as in a pull."""
+    feed = Feed(qualified("A1   "), qualified(7), qualified(Decimal("8.00")))
+    crm(feed)
+    swept = crm(feed, hours=1)
+
+    assert (of(swept).judged, of(swept).increment) == (3, True)

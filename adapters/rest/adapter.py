@@ -96,7 +96,7 @@ class RestAdapter:
         finally:
             reading.close()
 
-    async def keys(self) -> AsyncIterator[Sequence[str]]:
+    async def keys(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the id of every record there is; see `syncd.adapter.KeyReader.keys`."""
         reading = Reading(None, 0, 0)
         try:
@@ -104,7 +104,7 @@ class RestAdapter:
                 async with aclosing(self._ahead.of(self._listed(None, 0, [self._id]))) as pages:
                     async for answered in pages:
                         new = reading.take(answered)
-                        yield [answered.keys[index] for index in new if index not in answered.faults]
+                        yield [None if index in answered.faults else answered.keys[index] for index in new]
                 if reading.fits():
                     return
             raise reading.short()

@@ -147,13 +147,21 @@ class Decoder:
         found = dig(answer, self._records) if self._records else answer
         if isinstance(found, list):
             return found
-        if found is None and self._records:
+        if found is None and self._records and not self._is_failure(answer):
             return []  # systems written in Go or PHP give null for an empty list
         what = f"no list at `{self._records}`" if self._records else "no list"
         there = f"; it has {_names(answer)}" if isinstance(answer, dict) else ""
         raise SourceIncomplete(
             f"the system's answer holds {what}{there}", f"correct `{self._setting}`, the path of the list of records"
         )
+
+    def _is_failure(self, answer: dict[str, Any]) -> bool:
+        """Whether null in the place of the list is no empty list: nothing is there that would hold one, or an error is.
+
+        Read as empty, an increment would pass over what it stands for (https://spec.graphql.org/draft/#sec-Errors).
+        """
+        above = self._records.rpartition(".")[0]
+        return bool((above and dig(answer, above) is None) or answer.get("errors") or answer.get("error"))
 
     def _rows(self, records: list[Any]) -> tuple[list[list[Any]], dict[int, str]]:
         if self._bare:

@@ -63,6 +63,7 @@ class RestDouble:
 
     mapping: ClassVar[str] = "rest-example"
     settings: ClassVar[Mapping[str, Any]] = {
+        "base_url": "{url}/api",
         "path": "deals",
         "records": "data",
         "auth": {"type": "bearer", "token": {"env": "REHEARSAL_REST_TOKEN"}},

@@ -17,13 +17,12 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urljoin
 
 from adapters.rest.decode import Answered
 from adapters.rest.settings import Cursor, LinkHeader, NextLink, NoPaging, Offset, PageNumber, Paging
 from syncd.adapter import MISSING
 from syncd.errors import SourceIncomplete
-from syncd.httpkit.links import on_own_host
+from syncd.httpkit.links import joined, on_own_host
 
 Ask = Callable[[str | None, Mapping[str, str]], Awaitable[Answered]]
 """Asks for a page: by an address an answer gave, or where that is None by parameters beside the usual ones."""
@@ -98,7 +97,7 @@ async def _by_token(
         if isinstance(paging, Cursor):
             page = await ask(None, {**sized, paging.param: token})
         else:
-            at = on_own_host(base_url, urljoin(at, token))
+            at = on_own_host(base_url, joined(at, token))
             page = await ask(at, {})
         if before and page.keys == before:
             raise _circles("gives the same page again in the place of the next")

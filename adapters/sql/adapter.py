@@ -31,7 +31,7 @@ from adapters.sql.mark import Mark, Overlap, digest, read_mark, since
 from adapters.sql.settings import SqlSettings, check, escaped, statement
 from adapters.sql.values import Converter
 from syncd.adapter import Capabilities, Check, Page, SourceContext
-from syncd.errors import ConfigError, Problem, SourceIncomplete
+from syncd.errors import ConfigError, Problem, SourceIncomplete, WatermarkLost
 from syncd.secrets import resolve
 
 
@@ -83,11 +83,13 @@ class SqlAdapter:
                 given += len(made)
             await self._compare(base, shape, mark, before, read)
             last = overlap.mark() if settings.modified is not None else None
+            if mark is not None and last is None and before.latest is not None:
+                raise WatermarkLost("the times of the rows are not written alike any more")
             yield Page(shape.names, [], done=read, total=read, watermark=last)
         finally:
             await self._done(base)
 
-    async def keys(self) -> AsyncIterator[Sequence[str]]:
+    async def keys(self) -> AsyncIterator[Sequence[Any]]:
         """Yield the id of every row there is; see `syncd.adapter.KeyReader.keys`."""
         base = self.database()
         try:
@@ -96,7 +98,7 @@ class SqlAdapter:
             converter, read = Converter(shape.names, ()), 0
             async for rows in self._rows(base, shape.select(None, self._settings), None):
                 read += len(rows)
-                yield [str(value) for (value, *_) in converter.rows(rows) if value is not None]
+                yield [value for (value, *_) in converter.rows(rows)]
             await self._compare(base, shape, None, before, read)
         finally:
             await self._done(base)

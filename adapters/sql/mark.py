@@ -55,7 +55,11 @@ def read_mark(text: str | None) -> Mark | None:
 
 
 def since(mark: Mark, seconds: float) -> Any:
-    """The value to compare the column with: the latest change less an overlap, in the column's own kind."""
+    """The value to compare the column with: the latest change less an overlap, in the column's own kind.
+
+    Raises:
+        WatermarkLost: It can be compared with nothing.
+    """
     value: Any = mark.at
     if mark.kind == "time":
         value = datetime.fromisoformat(mark.at)
@@ -64,7 +68,9 @@ def since(mark: Mark, seconds: float) -> Any:
     elif mark.kind == "number":
         number = Decimal(mark.at)
         value = int(number) if number == int(number) else float(number)
-    return _earlier(value, seconds)
+    if (earlier := _earlier(value, seconds)) is None:
+        raise WatermarkLost("the times of the rows are written so that they cannot be compared")
+    return earlier
 
 
 class Overlap:
@@ -74,20 +80,25 @@ class Overlap:
         """Args: latest, the latest change of all rows; seconds, how far an increment reaches back."""
         self._latest = latest
         self._from = _earlier(latest, seconds)
+        self._writing = _writing(latest)
+        self._mixed = False
         self._kept: dict[str, str] = {}
 
     def note(self, key: str, modified: Any, row: Sequence[Any]) -> None:
         """A row was read."""
+        if modified is not None and self._writing is not None and _writing(modified) != self._writing:
+            self._mixed = True  # texts in several writings do not compare as the times they stand for
         try:
             recent = self._from is not None and modified is not None and modified >= self._from
         except TypeError:  # SQLite lets a column hold anything
             return
-        if recent and len(self._kept) <= _MOST_KEPT:
+        # Half a character, which SQLite can hold, is no part of a watermark; such a row is refused each time.
+        if recent and len(self._kept) <= _MOST_KEPT and not any("\ud800" <= sign <= "\udfff" for sign in key):
             self._kept[key] = digest(row)
 
     def mark(self) -> str | None:
         """The watermark of this pull; None where the column's times cannot be understood."""
-        if self._from is None:
+        if self._from is None or self._mixed:
             return None
         latest = self._latest
         kind: Kind = "number"
@@ -98,6 +109,18 @@ class Overlap:
         at = latest.isoformat() if isinstance(latest, datetime | date) else str(latest)
         kept = self._kept if len(self._kept) <= _MOST_KEPT else {}
         return msgspec.json.encode(Mark(kind=kind, at=at, kept=kept)).decode()
+
+
+def _writing(value: Any) -> tuple[str, str] | None:
+    """How a text writes times: the sign before the hour, and the zone; None of what is no text.
+
+    Texts of the same writing compare as their times do. Where the zone is an offset such as +02:00 they do not, even
+    if it is the same in all of them today: summer ends.
+    """
+    if not isinstance(value, str):
+        return None
+    zone = re.search(r"(?<=\d)(Z|[+-]\d\d(?::?\d\d)?)$", value[10:])
+    return value[10:11], zone[0] if zone else ""
 
 
 def digest(row: Sequence[Any]) -> str:
@@ -120,6 +143,8 @@ def _earlier(value: Any, seconds: float) -> Any:
 
 def _earlier_text(value: str, back: timedelta) -> str | None:
     """The same for a text in ISO 8601, written as it was, so that texts compare as times do."""
+    if (writing := _writing(value)) is None or writing[1].strip("+-:0") not in {"", "Z"}:
+        return None
     try:
         moment = datetime.fromisoformat(value) - back
     except (ValueError, OverflowError):

@@ -23,7 +23,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from syncd.errors import AuthFailed, ConfigError, Problem, SourceUnavailable
+from syncd.errors import AuthFailed, ConfigError, Problem
+from syncd.httpkit.again import FEW, Again
+from syncd.httpkit.bodies import TooLarge, whole_body
+from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import (
     Auth,
     BasicAuth,
@@ -34,6 +37,7 @@ from syncd.httpkit.settings import (
     NoAuth,
     RefreshToken,
 )
+from syncd.httpkit.trust import untrusted
 from syncd.secrets import Secret, SecretValue, resolve
 
 if TYPE_CHECKING:
@@ -43,10 +47,8 @@ _EARLY: Final = 60.0
 """Seconds before its end that a token is renewed: as long as a slow request may be on its way."""
 _USUAL_LIFE: Final = 900.0
 """Of a token whose server does not say how long it lives. Salesforce does not; its shortest setting is this."""
-_DEADLINES: Final = 10
-"""The token endpoint may take so many times as long as it may stay silent."""
 _LARGEST: Final = 1 << 20
-"""Bytes of its answer."""
+"""Bytes of the answer of an authorization server. Tokens with many claims have some thousand."""
 _ASSERTION_LIFE: Final = 180
 """Seconds an assertion is good for. Salesforce allows three minutes, others more."""
 
@@ -68,7 +70,7 @@ class Authenticator(ABC):
 
         Raises:
             AuthFailed: The authorization server refuses.
-            SourceUnavailable: It cannot be reached.
+            Again: It cannot be reached, or is busy.
             ConfigError: A secret cannot be had.
         """
 
@@ -81,7 +83,7 @@ class Authenticator(ABC):
 
 
 def authenticator(
-    auth: Auth, *, folder: Path, clock: Clock, name: str, headers: Mapping[str, str] | None = None
+    auth: Auth, *, folder: Path, clock: Clock, name: str, deadline: float, headers: Mapping[str, str]
 ) -> Authenticator:
     """The authenticator for some settings.
 
@@ -90,45 +92,33 @@ def authenticator(
         folder: Where relative paths start.
         clock: Time.
         name: Of the source, for messages.
-        headers: Sent with requests to the token endpoint.
+        deadline: Seconds an authorization server may take for a whole answer.
+        headers: Sent to it.
     """
     match auth:
         case NoAuth():
-            return _Fixed(folder, name, lambda _: {})
+            return _Fixed(folder, lambda _: {})
         case BasicAuth():
-            return _Fixed(folder, name, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
+            return _Fixed(folder, lambda reveal: {"Authorization": _basic(auth.username, reveal(auth.password))})
         case BearerAuth():
-            return _Fixed(folder, name, lambda reveal: {"Authorization": f"Bearer {reveal(auth.token)}"})
+            return _Fixed(folder, lambda reveal: {"Authorization": f"Bearer {_sendable(reveal(auth.token), name)}"})
         case ClientCredentials() | RefreshToken() | JwtBearer() | CertificateAuth():
-            return _Token(auth, folder=folder, clock=clock, name=name, headers=headers or {})
+            return _Token(auth, folder=folder, clock=clock, name=name, deadline=deadline, headers=headers)
 
 
 class _Fixed(Authenticator):
     """The same header every time; the secret is read once."""
 
-    def __init__(self, folder: Path, name: str, make: Any) -> None:
-        self._folder, self._name, self._make = folder, name, make
+    def __init__(self, folder: Path, make: Any) -> None:
+        self._folder, self._make = folder, make
         self._header: SecretValue | None = None
 
     async def headers(self, client: httpx.AsyncClient) -> Mapping[str, str]:  # noqa: ARG002 - the shape of all
         if self._header is None:
             given = self._make(lambda secret: resolve(secret, folder=self._folder).reveal())
-            header = given.get("Authorization", "")
-            if not _fits_header(header):
-                message = (
-                    f"the secret in `auth` of source {self._name} holds what no header can carry, such as a second line"
-                    " or a byte order mark"
-                )
-                raise ConfigError(Problem(message=message))
-            self._header = SecretValue(header)
+            self._header = SecretValue(given.get("Authorization", ""))
         value = self._header.reveal()
         return {"Authorization": value} if value else {}
-
-
-class _Grant(msgspec.Struct):
-    """What a token endpoint answers (RFC 6749 section 5.1); all else is its own business."""
-
-    expires_in: float | str | None = None
 
 
 class _Token(Authenticator):
@@ -143,10 +133,11 @@ class _Token(Authenticator):
         folder: Path,
         clock: Clock,
         name: str,
+        deadline: float,
         headers: Mapping[str, str],
     ) -> None:
         self._auth, self._folder, self._clock, self._name = auth, folder, clock, name
-        self._sent_along = headers
+        self._deadline, self._sent_along = deadline, headers
         self._token: SecretValue | None = None
         self._ends = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -169,52 +160,54 @@ class _Token(Authenticator):
         content = await self._ask(client, form, {**self._sent_along, **headers})
         try:
             fields = msgspec.json.decode(content, type=dict[str, Any])
-            life = _seconds(msgspec.convert(fields, _Grant).expires_in)
-            token = _usable(fields[self._auth.token_field])
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            fields = {}
+        token = fields.get(self._auth.token_field)
+        if not isinstance(token, str) or not _is_sendable(token):
             raise AuthFailed(
                 f"the authorization server answered without a token in the field {self._auth.token_field!r}",
                 f"check `token_url` and `token_field` of source {self._name}",
-            ) from None
+            )
         self._token = SecretValue(token)
         self.granted = {
             name: value for name, value in fields.items() if isinstance(value, str) and not name.endswith("token")
         }
         # A token that lives shorter than we renew early would be fetched for every request.
-        self._ends = asked + max(life, _EARLY + 1)
+        self._ends = asked + max(_life(fields.get("expires_in")), _EARLY + 1)
 
     async def _ask(self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
-        silence = client.timeout.read or _EARLY
-        content = bytearray()
+        """The body of the server's answer.
+
+        Raises:
+            Again: It is busy or cannot be reached just now.
+            AuthFailed: It refuses.
+        """
         try:
             async with (
-                asyncio.timeout(silence * _DEADLINES),
+                asyncio.timeout(self._deadline),
                 client.stream("POST", self._auth.token_url, data=dict(form), headers=dict(headers)) as answer,
             ):
-                async for piece in answer.aiter_bytes():
-                    content += piece
-                    if len(content) > _LARGEST:
-                        raise SourceUnavailable(
-                            "the authorization server answers with more than a token",
-                            f"check `token_url` of source {self._name}",
-                        )
+                content = await whole_body(answer, _LARGEST)
         except TimeoutError:
-            raise SourceUnavailable(
-                "the authorization server took longer to answer than a request may", "try again later"
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceUnavailable(
-                f"the authorization server could not be reached ({type(error).__name__})",
-                f"check `token_url` of source {self._name}, or try again later",
-            ) from None
-        if answer.status_code >= 500 or answer.status_code in {408, 429}:  # noqa: PLR2004 - its own trouble, or too busy
-            raise SourceUnavailable(f"the authorization server answered {answer.status_code}", "try again later")
+            raise Again("has an authorization server that took longer to answer than a request may") from None
+        except httpx.InvalidURL:
+            raise ConfigError(Problem(message=f"auth.token_url of source {self._name} is no address")) from None
+        except (httpx.DecodingError, TooLarge):
+            raise Again("has an authorization server whose answer cannot be read", attempts=FEW) from None
+        except httpx.HTTPError as error:
+            if (trust := untrusted(error, self._name)) is not None:
+                raise trust from None
+            raise Again(f"has an authorization server that could not be reached ({type(error).__name__})") from None
+        status = answer.status_code
+        if usual_reaction(status) is Reaction.WAIT:
+            wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
+            raise Again(f"has an authorization server that answered {status}", wait=wait)
         if not answer.is_success:
             raise AuthFailed(
-                f"the authorization server refuses (status {answer.status_code}{_error_code(bytes(content))})",
+                f"the authorization server refuses (status {status}{_error_code(content)})",
                 f"check `auth` of source {self._name}: id, secret or key, scope, and whether the client is enabled",
             )
-        return bytes(content)
+        return content
 
     def _form(self) -> tuple[dict[str, str], dict[str, str]]:
         auth = self._auth
@@ -264,31 +257,6 @@ class _Token(Authenticator):
         return resolve(secret, folder=self._folder).reveal()
 
 
-def _fits_header(text: str) -> bool:
-    """Whether a header can carry a text: what is sent otherwise ends in an error that quotes it."""
-    return text.isascii() and text.isprintable()
-
-
-def _usable(token: object) -> str:
-    """A token as it can be sent.
-
-    Raises:
-        KeyError: It is none.
-    """
-    if not isinstance(token, str) or not token or not _fits_header(token):
-        raise KeyError
-    return token
-
-
-def _seconds(life: float | str | None) -> float:
-    """How long a token lives; some servers write the number as a text, and some write nothing of use."""
-    try:
-        seconds = float(life or 0)
-    except ValueError:
-        seconds = 0
-    return seconds if 0 < seconds < math.inf else _USUAL_LIFE
-
-
 def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
@@ -312,6 +280,27 @@ _ERROR_CODES: Final = (
 def _error_code(content: bytes) -> str:
     try:
         said = msgspec.json.decode(content, type=dict[str, Any]).get("error")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     return f", {said}" if isinstance(said, str) and said in _ERROR_CODES else ""
+
+
+def _life(said: Any) -> float:
+    """The seconds a token lives (RFC 6749 section 5.1); some servers write the number as a text."""
+    try:
+        life = float(said)
+    except (TypeError, ValueError, OverflowError):
+        return _USUAL_LIFE
+    return life if life > 0 and math.isfinite(life) else _USUAL_LIFE
+
+
+def _is_sendable(token: str) -> bool:
+    """Whether a header can hold a token: printable ASCII, as RFC 6750 section 2.1 has it."""
+    return bool(token) and token.isascii() and token.isprintable()
+
+
+def _sendable(token: str, name: str) -> str:
+    if not _is_sendable(token):
+        what = "what no header can carry, such as a second line or a byte order mark"
+        raise ConfigError(Problem(message=f"auth.token of source {name} holds {what}"))
+    return token

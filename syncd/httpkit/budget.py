@@ -7,9 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-
-class HeldBack(Exception):
-    """The system said to wait for longer than anybody is ready to."""
+from syncd.errors import SourceUnavailable
 
 
 class Budget:
@@ -38,12 +36,12 @@ class Budget:
             patience: How many seconds it may be held back.
 
         Raises:
-            HeldBack: It would have to wait longer for what the system said.
+            SourceUnavailable: It would have to wait longer for what the system said.
         """
         async with self._slots:
             now = self._monotonic()
             if self._held - now > patience:
-                raise HeldBack
+                raise SourceUnavailable("the system asks to be left alone for long", "try again later")
             # The turn is taken before waiting for it, so that those who ask meanwhile come after.
             begin = max(now, self._next, self._held)
             self._next = begin + self._interval

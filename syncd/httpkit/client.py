@@ -24,23 +24,25 @@ import msgspec
 import tenacity
 
 from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete, SourceUnavailable
+from syncd.httpkit.again import FEW, Again
 from syncd.httpkit.auth import Authenticator, authenticator
-from syncd.httpkit.budget import Budget, HeldBack
+from syncd.httpkit.bodies import TooLarge, whole_body
+from syncd.httpkit.budget import Budget
 from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import HttpSettings
-from syncd.logs import note
+from syncd.httpkit.trust import untrusted
+from syncd.logs import hush, note
 
 MAX_BODY: Final = 64 << 20
 """Bytes of one answer, uncompressed. The largest pages of real systems are a tenth of it."""
 
 _LONGEST_WAIT: Final = 30.0
 _FIRST_WAIT: Final = 0.5
-_FEW: Final = 4
-"""Attempts at an answer that came whole and makes no sense: a proxy's page, half a JSON text."""
 _DEADLINES: Final = 10
 """One request may take so many times as long as the system may stay silent."""
 _REDIRECTS: Final = 3
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "syncd"}
 
 _Decoded = TypeVar("_Decoded")
 
@@ -81,14 +83,6 @@ class Refused(SourceIncomplete):
         self.answer = answer
 
 
-class _Again(Exception):
-    """One attempt failed in a way that another may cure."""
-
-    def __init__(self, reason: str, *, wait: float | None = None, attempts: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait, self.attempts = reason, wait, attempts
-
-
 class HttpClient:
     """Speaks to one source. Made for one run and then closed."""
 
@@ -121,6 +115,7 @@ class HttpClient:
         self._clock = clock or Clock()
         self._transport = transport
         self._max_body = max_body
+        self._deadline = settings.timeout_seconds * _DEADLINES
         self._client: httpx.AsyncClient | None = None
         self._closed = False
         self._auth: Authenticator | None = None
@@ -191,14 +186,14 @@ class HttpClient:
 
         def decoded(answer: Answer) -> _Decoded:
             if answer.status == 204 or not answer.body.strip():  # noqa: PLR2004 - no content
-                raise _Again("answered without a body", attempts=_FEW)
+                raise Again("answered without a body", attempts=FEW)
             kind = answer.headers.get("content-type", "")
             if "html" in kind or answer.body.lstrip()[:1] == b"<":
-                raise _Again("answered with a web page instead of data", attempts=_FEW)
+                raise Again("answered with a web page instead of data", attempts=FEW)
             try:
                 return decode(answer.body)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise _Again(f"answered with what cannot be read ({type(error).__name__})", attempts=_FEW) from None
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise Again(f"answered with what cannot be read ({type(error).__name__})", attempts=FEW) from None
 
         kept: list[_Decoded] = []
         answer = await self.request(
@@ -244,9 +239,10 @@ class HttpClient:
         safe = method in {"GET", "HEAD"} if repeatable is None else repeatable
         began = self._clock.monotonic()
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_Again),
+            retry=tenacity.retry_if_exception_type(Again),
             stop=lambda state: not safe or self._is_enough(state, began),
             wait=self._wait,
+            after=self._hold_back,
             sleep=self._clock.sleep,
             before_sleep=self._note_retry,
             reraise=True,
@@ -255,10 +251,8 @@ class HttpClient:
             async for attempt in retrying:
                 with attempt:
                     return await self._attempt(method, url, given, check)
-        except _Again as again:
+        except Again as again:
             raise self._given_up(again) from None
-        except HeldBack:
-            raise SourceUnavailable("the system asks to be left alone for long", "try again later") from None
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _attempt(self, method: str, url: str, given: dict[str, Any], check: Callable[[Answer], object]) -> Answer:
@@ -272,6 +266,7 @@ class HttpClient:
                 headers.update(given["headers"])
                 headers.update(proof)
                 answer = await self._exchange(client, method, url, {**given, "headers": headers})
+            self._check_open()  # closing breaks off what is connected, and not what is about to be
             reaction = self._react(answer)
             if reaction is Reaction.RENEW and not renewed and auth.renewable:
                 auth.forget(proof)
@@ -282,9 +277,7 @@ class HttpClient:
                 return answer
             if reaction is Reaction.WAIT:
                 wait = retry_after(answer.headers.get("retry-after"), self._clock.now())
-                if wait:
-                    self._budget.hold_back(wait)
-                raise _Again(f"answered {answer.status}", wait=wait)
+                raise Again(f"answered {answer.status}", wait=wait)
             if reaction is Reaction.RENEW:
                 raise AuthFailed(
                     f"the system refuses the credentials (status {answer.status})",
@@ -295,21 +288,18 @@ class HttpClient:
     async def _exchange(self, client: httpx.AsyncClient, method: str, url: str, given: dict[str, Any]) -> Answer:
         self.requests += 1
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds * _DEADLINES):
+            async with asyncio.timeout(self._deadline):
                 return await self._follow(client, method, url, given)
         except TimeoutError:
-            raise _Again("took longer to answer than a request may") from None
+            raise Again("took longer to answer than a request may") from None
         except httpx.TimeoutException as error:
-            raise _Again(f"did not answer in time ({type(error).__name__})") from None
+            raise Again(f"did not answer in time ({type(error).__name__})") from None
         except httpx.TransportError as error:
-            if (trust := _distrusted(error)) is not None:
-                raise SourceUnavailable(
-                    f"the certificate of the system is not trusted: {trust}",
-                    f"if the system's own authority issued it, name its file as `verify` of source {self._name}",
-                ) from None
-            raise _Again(f"could not be reached or broke off ({type(error).__name__})") from None
+            if (trust := untrusted(error, self._name)) is not None:
+                raise trust from None
+            raise Again(f"could not be reached or broke off ({type(error).__name__})") from None
         except (httpx.DecodingError, httpx.InvalidURL) as error:
-            raise _Again(f"answered with what cannot be read ({type(error).__name__})", attempts=_FEW) from None
+            raise Again(f"answered with what cannot be read ({type(error).__name__})", attempts=FEW) from None
 
     async def _follow(self, client: httpx.AsyncClient, method: str, url: str, given: dict[str, Any]) -> Answer:
         for _ in range(_REDIRECTS):
@@ -326,21 +316,19 @@ class HttpClient:
         raise SourceUnavailable("the system redirects in circles", f"check `base_url` of source {self._name}")
 
     async def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > self._max_body:
-                raise SourceIncomplete(
-                    f"one answer of the system is larger than {self._max_body >> 20} MiB",
-                    f"ask for fewer records at a time: set `page_size` of source {self._name}",
-                )
-        return bytes(body)
+        try:
+            return await whole_body(response, self._max_body)
+        except TooLarge:
+            raise SourceIncomplete(
+                f"one answer of the system is larger than {self._max_body >> 20} MiB",
+                f"ask for fewer records at a time: set `page_size` of source {self._name}",
+            ) from None
 
     def _opened(self) -> tuple[httpx.AsyncClient, Authenticator]:
-        if self._closed:
-            # A request that broke off because of that would be repeated over connections that nobody closes any more.
-            raise SourceUnavailable("the source was closed while it was read")
+        self._check_open()
         if self._client is None:
+            # They log addresses with everything asked for, and headers with cookies and whatever else a system says.
+            hush("httpx", "httpcore")
             limits = httpx.Limits(
                 max_connections=self._settings.max_connections + 1,
                 max_keepalive_connections=self._settings.max_connections + 1,
@@ -350,16 +338,21 @@ class HttpClient:
                 verify=self._trust(),
                 timeout=httpx.Timeout(self._settings.timeout_seconds),
                 limits=limits,
-                headers={"Accept": "application/json", "User-Agent": "syncd"},
+                headers=_HEADERS,
                 follow_redirects=False,
                 trust_env=False,
             )
         if self._auth is None:
             self._auth = authenticator(
-                self._settings.auth, folder=self._folder, clock=self._clock, name=self._name,
-                headers=self._settings.headers if self._issues_tokens() else None,
+                self._settings.auth, folder=self._folder, clock=self._clock, name=self._name, deadline=self._deadline,
+                headers=self._settings.headers if self._issues_tokens() else {},
             )  # fmt: skip
         return self._client, self._auth
+
+    def _check_open(self) -> None:
+        if self._closed:
+            # A request that broke off because of that would be repeated over connections that nobody closes any more.
+            raise SourceUnavailable("the source was closed while it was read")
 
     def _issues_tokens(self) -> bool:
         """Whether tokens come from the system's own host, which alone is to see the headers of the configuration."""
@@ -383,16 +376,20 @@ class HttpClient:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         again = _failure(state)
-        if again.wait is not None:
+        if again.wait is not None and again.wait >= _FIRST_WAIT:
             return again.wait
+        # "At once", or a time that is past by our clock, is not taken at its word: it would be asked without a pause.
         most: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (state.attempt_number - 1))
         return most * (0.5 + 0.5 * self._clock.random())
+
+    def _hold_back(self, state: tenacity.RetryCallState) -> None:
+        self._budget.hold_back(_failure(state).wait or 0.0)
 
     def _note_retry(self, state: tenacity.RetryCallState) -> None:
         again = _failure(state)
         note("http.retried", source=self._name, attempt=state.attempt_number, reason=again.reason)
 
-    def _given_up(self, again: _Again) -> SourceIncomplete:
+    def _given_up(self, again: Again) -> SourceIncomplete:
         if again.attempts is not None:
             return SourceIncomplete(f"the system {again.reason}", f"check `base_url` of source {self._name}")
         return SourceUnavailable(f"the system {again.reason}, several times", "try again later")
@@ -404,20 +401,10 @@ def _usual_trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _failure(state: tenacity.RetryCallState) -> _Again:
+def _failure(state: tenacity.RetryCallState) -> Again:
     error = state.outcome.exception() if state.outcome is not None else None
-    assert isinstance(error, _Again)  # noqa: S101 - nothing else is retried
+    assert isinstance(error, Again)  # noqa: S101 - nothing else is retried
     return error
-
-
-def _distrusted(error: BaseException) -> str | None:
-    """Why a certificate is not trusted, where that is what went wrong."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return str(cause.verify_message)
-        cause = cause.__cause__ or cause.__context__
-    return None
 
 
 def _remedy(status: int) -> str:

@@ -5,15 +5,9 @@ A gateway in front of a CRM is one reason why they name another host; an attack 
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
 from syncd.errors import SourceIncomplete
-
-_NO_ADDRESS: Final = (
-    "an answer of the system leads to an address that is none",
-    "run again; if it stays, look whether a gateway changes answers",
-)
 
 
 def taken_apart(link: str) -> SplitResult:
@@ -26,7 +20,7 @@ def taken_apart(link: str) -> SplitResult:
         parts = urlsplit(link)
         _ = parts.port  # a port that is no number is noticed no earlier
     except ValueError:
-        raise SourceIncomplete(*_NO_ADDRESS) from None
+        raise _no_address() from None
     return parts
 
 
@@ -39,7 +33,7 @@ def joined(url: str, link: str) -> str:
     try:
         return urljoin(url, link)
     except ValueError:
-        raise SourceIncomplete(*_NO_ADDRESS) from None
+        raise _no_address() from None
 
 
 def on_own_host(base_url: str, link: str) -> str:
@@ -70,14 +64,24 @@ def query_of(link: str) -> dict[str, str]:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two addresses have scheme, host and port in common; what is no address has nothing."""
-    try:
-        return _origin(one) == _origin(other)
-    except SourceIncomplete:
-        return False
+    """Whether two addresses have scheme, host and port in common, and neither names a user.
+
+    httpx would send that user's name and password in the place of the configured credentials.
+
+    Raises:
+        SourceIncomplete: One of them is no address.
+    """
+    return _origin(one) == _origin(other) and "@" not in taken_apart(one).netloc + taken_apart(other).netloc
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = taken_apart(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or usual
+
+
+def _no_address() -> SourceIncomplete:
+    return SourceIncomplete(
+        "an answer of the system leads to something that is no address",
+        "run again; if it stays, look at what stands between syncd and the system, such as a gateway",
+    )

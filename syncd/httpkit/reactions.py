@@ -48,7 +48,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # a year beyond what a number holds
+    except (ValueError, OverflowError):  # a year or a zone of many digits is too large for it
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

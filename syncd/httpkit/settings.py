@@ -5,6 +5,7 @@ An adapter's `Settings` derives from `HttpSettings` and adds its own.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,10 @@ USUAL_TOKEN_FIELD: Final = "access_token"  # noqa: S105 - the name of a field
 """Where the answer of a token endpoint holds the token (RFC 6749 section 5.1)."""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+_ADDRESS: Final = re.compile(r"https?://[^/?#\s@]+(/\S*)?")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~]*")
+"""A field of a header that httpx can send (RFC 9110 section 5.1 and 5.5)."""
 
 
 class NoAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="none"):
@@ -144,12 +149,20 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Refuse what no request can carry.
 
         Raises:
-            ValueError: A header is none, or the address.
+            ValueError: An address is none, or a header.
         """
-        try:
-            _ = urlsplit(self.base_url).port
-        except ValueError:
-            raise ValueError("base_url is no address: its host or its port is none") from None
-        for name, value in self.headers.items():
-            if not (name.isascii() and name.isprintable() and value.isascii() and value.isprintable()):
-                raise ValueError(f"the header {name!r} holds what no header can carry: letters beyond ASCII, or lines")
+        if not _is_address(self.base_url):
+            raise ValueError("base_url is no address, or holds a user or a password; say `auth` instead")
+        if not all(_HEADER.fullmatch(f"{name}: {value}") for name, value in self.headers.items()):
+            raise ValueError("headers: a name or a value in it cannot be sent; both are plain ASCII, in one line")
+        if not _is_address(getattr(self.auth, "token_url", self.base_url)):
+            raise ValueError("auth.token_url is no address such as https://login.example.com/token, without a user")
+
+
+def _is_address(url: str) -> bool:
+    """Whether a request can be sent there. A user in it httpx would send in the place of the configured credentials."""
+    try:
+        _ = urlsplit(url).port  # a port that is no number is noticed no earlier
+    except ValueError:
+        return False
+    return _ADDRESS.fullmatch(url) is not None

@@ -186,7 +186,14 @@ class RowMapper:
             mapped[row] = reason
         return mapped
 
-    def _identify(self, columns: Sequence[Column], size: int) -> tuple[list[str], dict[int, str]]:
+    def identities(self, values: Sequence[Any]) -> list[str]:
+        """The ids that are read from some native values of the id's column; empty where a record has none."""
+        if not values:
+            return []
+        ids, refusals = self._identify({self._id or 0: stood_in(tuple(values))}, len(values))
+        return ["" if row in refusals else one for row, one in enumerate(ids)]
+
+    def _identify(self, columns: Sequence[Column] | dict[int, Column], size: int) -> tuple[list[str], dict[int, str]]:
         """The ids of a page, and by row the reason why a record has none."""
         if self._id is None:
             return [""] * size, dict.fromkeys(range(size), "the id is missing")
@@ -195,7 +202,8 @@ class RowMapper:
             ids = list(map(str.strip, column))
         except TypeError:
             ids = ["" if value is MISSING else (plain_text(value) or "").strip() for value in column]
-        sound = "\x00" not in "".join(ids) and max(map(len, ids)) <= _LONGEST_ID
+        together = "".join(ids)
+        sound = "\x00" not in together and max(map(len, ids)) <= _LONGEST_ID and _is_unicode(together)
         if sound and PLACEHOLDERS.isdisjoint(map(str.lower, ids)):
             return ids, {}
         reasons = {row: _refusal(text, column[row]) for row, text in enumerate(ids)}
@@ -254,7 +262,18 @@ def _refusal(identity: str, value: Any) -> str:
         return "the id is missing" if value is MISSING else "the id is blank"
     if "\x00" in identity:
         return "the id holds a NUL"
+    if not _is_unicode(identity):
+        return "the id holds text that is no valid Unicode"
     return f"the id is longer than {_LONGEST_ID} characters" if len(identity) > _LONGEST_ID else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text holds no half of a character, which no database could keep or be asked for."""
+    try:
+        _ = text if text.isascii() else text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _by_row(faults: list[Fault], size: int) -> list[tuple[tuple[str, str], ...]]:

@@ -55,7 +55,7 @@ def stays_of(connection: Connection, keys: Sequence[int]) -> dict[int, list[Visi
     """The stays of some records by the systems' history, by key, oldest first."""
     stays: dict[int, list[Visit]] = {}
     chosen = select(move.c.key, move.c.at, move.c.stage).where(among(connection, move.c.key, "keys"))
-    chosen = chosen.order_by(move.c.key, move.c.at)
+    chosen = chosen.order_by(move.c.key, move.c.at, move.c.stage)
     for key, at, stage in connection.execute(chosen, {"keys": list_value(connection, list(keys))}):
         day = _utc(at).date()
         before = stays.setdefault(key, [])

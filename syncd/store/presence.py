@@ -35,9 +35,8 @@ class Presence:
         self._marks = bytearray(row.next_number // 8 + 1)
         self._spared = bytearray(len(self._marks))
         own = snapshot.c.source_id == row.source_id
-        self._keys = select(snapshot.c.key, snapshot.c.gone_run, snapshot.c.id).where(
-            own, among(connection, snapshot.c.id, "ids")
-        )
+        columns = (snapshot.c.key, snapshot.c.gone_run, snapshot.c.id)
+        self._keys = select(*columns).where(own, among(connection, snapshot.c.id, "ids"))
         self.went = 0
         self.spares = False
 
@@ -52,17 +51,25 @@ class Presence:
         number = key - self._base
         return number >= self._known or bool(self._marks[number >> 3] >> (number & 7) & 1)
 
-    def spare(self, ids: Sequence[str]) -> None:
-        """Note that records are there, though the pull did not read what they hold now."""
-        for key, _, _ in self._find(ids):
+    def spare(self, ids: Sequence[str]) -> set[str]:
+        """Note that records are there, though the pull did not read what they hold now.
+
+        Returns:
+            Those of which the store has nothing, or takes them for gone.
+        """
+        unknown = set(ids)
+        for key, gone_run, identity in self._find(ids):
             number = key - self._base
             if number < self._known:
                 self._spared[number >> 3] |= 1 << (number & 7)
                 self.spares = True
+            if gone_run is None:
+                unknown.discard(identity)
+        return unknown
 
-    def strange(self, ids: Sequence[str]) -> set[str]:
-        """Those of some ids of which no record is known, or only one that was gone before."""
-        return {*ids} - {identity for _, gone_run, identity in self._find(ids) if gone_run is None}
+    def read_of(self, ids: Sequence[str]) -> set[str]:
+        """Those among some ids whose records this pull has read."""
+        return {identity for key, _, identity in self._find(ids) if self.saw(key)}
 
     def remove(self, ids: Sequence[str]) -> None:
         """Note that records are gone, whatever was seen of them before."""

@@ -129,6 +129,13 @@ def add_rejections(connection: Connection, *, seq: int, source_id: int, start: i
     connection.execute(insert(rejection), rows)
 
 
+def rejections_of(connection: Connection, seq: int, source_id: int) -> list[tuple[str, str, str]]:
+    """Id, place and reason of each record of one source that a run refused, in the order they were read."""
+    columns = select(rejection.c.id, rejection.c.place, rejection.c.reason)
+    own = columns.where(rejection.c.seq == seq, rejection.c.source_id == source_id).order_by(rejection.c.number)
+    return [(row.id, row.place, row.reason) for row in connection.execute(own)]
+
+
 def read_rejections(connection: Connection, seq: int) -> Iterator[Rejected]:
     """The records a run refused, by source, in the order they were read."""
     joined = select(source.c.name, rejection).join(source, source.c.source_id == rejection.c.source_id)

@@ -24,7 +24,7 @@ class SourceRow:
         complete_run: The last run that read it to the end, None before the first.
         judged_run: The last run that judged it, None before the first.
         watermark: The adapter's, after the last complete pull; None where it gave none.
-        read_digest: Identifies the mapping and the chart by which its snapshots were made.
+        read_digest: Identifies the settings, the mapping and the chart by which its snapshots were made.
         content: Identifies the content of its snapshots.
         swept_at: When it was last known which of its records are gone, in UTC.
     """

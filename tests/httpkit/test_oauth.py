@@ -301,5 +301,5 @@ def test_an_authority_that_is_not_there(authority):
     """Without the authorization server the source is unavailable."""
     auth = credentials(authority) | {"token_url": "http://127.0.0.1:1/oauth/token"}
 
-    with pytest.raises(SourceUnavailable, match="authorization server could not be reached"):
+    with pytest.raises(SourceUnavailable, match="authorization server that could not be reached"):
         asking(authority, auth)

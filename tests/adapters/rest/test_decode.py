@@ -120,6 +120,20 @@ def test_null_for_an_empty_list():
     assert rows(b'{"data":null}') == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("data", b'{"data":null,"errors":[{"message":"timeout"}]}'),
+        ("data", b'{"data":null,"error":"timeout"}'),
+        ("data.deals", b'{"data":null}'),
+    ],
+)
+def test_null_for_an_error(path, body):
+    """Where null stands for what could not be had, it is no empty list."""
+    with pytest.raises(SourceIncomplete, match="no list"):
+        Decoder(records=path, fields=["id"], id_field="id")(body)
+
+
 def test_every_field_where_the_mapping_names_none():
     """Without wanted fields all that come are given, and later ones are added at the end."""
     made = decoder(fields=[])

@@ -421,3 +421,37 @@ class TestIncrements:
         source = adapter(sqlite, table="deals", modified="changed", page_size=7)
 
         assert len([key for keys in gathered(source, source.keys()) for key in keys]) == 30
+
+    @pytest.mark.parametrize(
+        "times",
+        [
+            ("2026-10-25T02:10:00+01:00", "2026-10-25T02:30:00+02:00"),
+            ("2026-10-25 00:40:00Z", "2026-10-25T00:30:00Z"),
+            ("2026-10-25", "2026-10-25T00:30:00"),
+            ("2026-10-25T00:40:00", "2026-10-25T00:30:00Z"),
+        ],
+    )
+    def test_texts_that_do_not_compare_as_times(self, sqlite, times):
+        """Where a later change may stand before an earlier one, nothing is passed over: all is read each time."""
+        rows = ", ".join(f"('{number}', '{time}')" for number, time in enumerate(times))
+        run(sqlite, "CREATE TABLE t (id TEXT, at TEXT)", f"INSERT INTO t VALUES {rows}")
+
+        assert mark(pull(sqlite, query="SELECT * FROM t", modified="at")) is None
+
+    def test_a_watermark_of_offsets_is_lost(self, sqlite):
+        """One that an earlier version wrote asks for nothing that could be compared."""
+        run(sqlite, "CREATE TABLE t (id TEXT, at TEXT)", "INSERT INTO t VALUES ('1', '2026-10-25T02:30:00+02:00')")
+
+        with pytest.raises(WatermarkLost):
+            pull(sqlite, '{"kind":"text","at":"2026-10-25T02:00:00+02:00"}', query="SELECT * FROM t", modified="at")
+
+    def test_an_id_that_is_no_text(self, sqlite):
+        """Bytes that are no UTF-8 in an id cost that record alone, where a watermark is kept as well."""
+        run(
+            sqlite, "CREATE TABLE t (id TEXT, at TEXT)", "INSERT INTO t VALUES ('1', '2026-10-25T02:30:00Z')",
+            "INSERT INTO t VALUES (CAST(x'41ff' AS TEXT), '2026-10-25T02:30:00Z')",
+        )  # fmt: skip
+        pages = pull(sqlite, query="SELECT * FROM t", modified="at")
+
+        assert "1" in ids(pages)
+        assert mark(pages) is not None
