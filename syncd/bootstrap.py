@@ -20,7 +20,7 @@ import msgspec
 
 from syncd import __version__
 from syncd.adapter import Adapter, SourceContext
-from syncd.config import Settings, SourceSettings, read_config, validate_options
+from syncd.config import CustomRuleSettings, Settings, SourceSettings, read_config, validate_options
 from syncd.coverage import PhraseCoverage, load_coverage
 from syncd.errors import ConfigError, Problem, UsageError
 from syncd.judge import ExtraRule
@@ -443,8 +443,9 @@ def _ruling(settings: Settings, process: Process, policy: Policy) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def _own_told(settings: Settings) -> list[tuple[str, ...]]:
-    return [(one.code, one.severity, one.message, one.condition, str(one.fix)) for one in settings.custom_rules]
+def _own_told(settings: Settings) -> list[CustomRuleSettings]:
+    """The company's own rules but for where they stand: everything else shows in what they say."""
+    return [replace(one, line=0, condition_line=0) for one in settings.custom_rules]
 
 
 def _digest(settings: Settings, process: Process, policy: Policy, sources: Iterable[Source]) -> str:

@@ -36,7 +36,7 @@ _LISTED: Final = 8
 _MOST_UNKNOWN: Final = 10_000
 """Records that no increment told of, beyond which all is read without looking for the others."""
 
-_TOGETHER: Final = 1_000
+_TOGETHER: Final = 500
 """Rows of a page that are mapped and kept at once: as many as leave memory flat and the processor's cache of use."""
 
 _SHOWN: Final = 1_000
@@ -161,6 +161,7 @@ class Pull:
         async for page in self._source.adapter.pull(self._since):
             self._take_page(page)
             progress(self._source.name, self.pulled.read, page.done, page.total)
+            del page  # or it would be held until the next one is there
         self._believe(self._writer.seen + self.pulled.rejected, whole=self._since is None)
         self._check_columns()
         swept = await self._settle_absent()

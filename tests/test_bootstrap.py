@@ -57,3 +57,44 @@ def test_a_source_that_must_say_its_zone(digest):
         digest(timezone=None)
 
     assert "zone of its account" in str(caught.value)
+
+
+RULE = {
+    "severity": '"warning"',
+    "message": '"big"',
+    "when": '"amount > 100000.0"',
+    "field": '"owner"',
+    "phrase": '"Large deals have an owner"',
+}
+"""A rule of a company's own."""
+
+
+@pytest.fixture
+def ruling(tmp_path):
+    """What identifies the rules of a configuration with that rule, some of its keys being others."""
+
+    def told(before="", **changed):
+        keys = "".join(f"{name} = {value}\n" for name, value in (RULE | changed).items())
+        file = tmp_path / "syncd.toml"
+        source = '[sources.export]\nadapter = "file"\npath = "x.csv"\nmapping = "canonical"\n'
+        file.write_text(f"{before}[rules.custom.ACME001]\n{keys}{source}")
+        made = load_workspace(file)
+        return made.ruling, made.digest
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("severity", '"error"'), ("message", '"large"'), ("when", '"amount > 5.0"'), ("field", '"amount"'),
+     ("phrase", '"Deals are large"')],
+)  # fmt: skip
+def test_whatever_an_own_rule_says_identifies_it(ruling, key, value):
+    """Where a run by other rules went on from what the last came to, it would say what those said."""
+    for one, other in zip(ruling(), ruling(**{key: value}), strict=True):
+        assert one != other
+
+
+def test_where_an_own_rule_stands_says_nothing(ruling):
+    """A comment above it changes nothing of what it says."""
+    assert ruling() == ruling(before="# a comment\n\n")

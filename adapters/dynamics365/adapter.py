@@ -93,6 +93,7 @@ class Dynamics365:
                     if self._closed:
                         raise SourceIncomplete("the source was closed before it was read whole")
                     yield page
+                    del page  # or it would be held until the next one is there
         except Refused as refused:
             raise explained(refused, self._context.name, self._plan.asked) from None
         finally:
@@ -140,6 +141,7 @@ class Dynamics365:
                 async with aclosing(reading.records(self._plan.address(ordered=False))) as pages:
                     async for page in pages:
                         yield page
+                        del page
             except Refused as refused:
                 if reading.rows or not is_untracked(refused):
                     raise
@@ -151,6 +153,7 @@ class Dynamics365:
         async with aclosing(reading.records(self._plan.address())) as pages:
             async for page in pages:
                 yield page
+                del page
         yield await reading.end_whole()
 
     async def _increment(self, mark: Watermark) -> AsyncGenerator[Page]:
@@ -165,6 +168,7 @@ class Dynamics365:
             async with aclosing(reading.records(path)) as pages:
                 async for page in pages:
                     yield page
+                    del page
         except Refused as refused:
             if mark.delta is not None and not reading.rows and has_expired(refused):
                 raise WatermarkLost("the system no longer knows what changed since the last pull", READ_WHOLE) from None

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from syncd.httpkit import HttpClient
+from syncd.httpkit import Body, HttpClient
 
 BOUNDARY: Final = "batch_syncd"
 LARGEST: Final = 1_000
@@ -28,7 +28,7 @@ class Part:
     """The answer to one query."""
 
     status: int
-    body: bytes
+    body: Body
 
 
 async def ask(client: HttpClient, queries: Sequence[str], headers: Sequence[Mapping[str, str]]) -> list[Part]:
@@ -65,7 +65,7 @@ async def ask(client: HttpClient, queries: Sequence[str], headers: Sequence[Mapp
     return parts
 
 
-def _parts(body: bytes, count: int) -> list[Part]:
+def _parts(body: Body, count: int) -> list[Part]:
     """Take an answer apart. An outer 200 says nothing of its parts."""
     line, _, _ = body.partition(_END)
     if not line.startswith(b"--") or not body.rstrip().endswith(line + b"--"):
@@ -76,7 +76,7 @@ def _parts(body: bytes, count: int) -> list[Part]:
     return parts
 
 
-def _part(piece: bytes) -> Part:
+def _part(piece: Body) -> Part:
     _, _, message = piece.partition(_END * 2)
     head, _, body = message.partition(_END * 2)
     words = head.split(b" ", 2)

@@ -22,6 +22,7 @@ from msgspec import UNSET
 
 from syncd.adapter import MISSING
 from syncd.errors import ConfigError, Problem
+from syncd.httpkit import Body
 
 ETAG: Final = "@odata.etag"
 FORMATTED: Final = "OData.Community.Display.V1.FormattedValue"
@@ -53,7 +54,7 @@ class Envelope(msgspec.Struct):
     more: bool = msgspec.field(default=False, name="@Microsoft.Dynamics.CRM.morerecords")
 
 
-Decode = Callable[[bytes], Any]
+Decode = Callable[[Body], Any]
 
 
 class Shape:

@@ -39,7 +39,7 @@ from adapters.hubspot.ids import Ids
 from adapters.hubspot.settings import MOST_FOUND, MOST_LISTED, MOST_WITH_HISTORY, PATHS, HubSpotSettings, Paths
 from syncd.adapter import SourceContext
 from syncd.errors import SourceIncomplete
-from syncd.httpkit import Answer, Budget, Clock, HttpClient, Refused
+from syncd.httpkit import Answer, Body, Budget, Clock, HttpClient, Refused
 
 _Decoded = TypeVar("_Decoded")
 
@@ -113,7 +113,7 @@ class Api:
         path: str,
         params: Mapping[str, str] | None = None,
         *,
-        decode: Callable[[bytes], _Decoded],
+        decode: Callable[[Body], _Decoded],
         json: Any = None,
     ) -> tuple[_Decoded, Answer]:
         """Make one request, which reads whatever its method; as `HttpClient.request_json`."""
@@ -129,7 +129,7 @@ class Api:
         return explained(refused, self._source)
 
     async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, decode: Callable[[bytes], _Decoded]
+        self, path: str, params: Mapping[str, str] | None = None, *, decode: Callable[[Body], _Decoded]
     ) -> _Decoded:
         """Read something.
 
@@ -141,7 +141,7 @@ class Api:
         except Refused as refused:
             raise self.explained(refused) from None
 
-    async def post(self, path: str, json: Any, *, decode: Callable[[bytes], _Decoded]) -> _Decoded:
+    async def post(self, path: str, json: Any, *, decode: Callable[[Body], _Decoded]) -> _Decoded:
         """Ask something whose question is a body; errors as `get`."""
         try:
             return (await self.ask("POST", path, decode=decode, json=json))[0]

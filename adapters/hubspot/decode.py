@@ -11,6 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from syncd.httpkit import Body
+
 _Properties = TypeVar("_Properties")
 
 Scalar = str | int | float | bool | None
@@ -203,9 +205,9 @@ class Properties:
         fields = [(f"p{number}", Scalar | msgspec.UnsetType, msgspec.UNSET) for number in range(len(names))]
         renamed = {f"p{number}": name for number, name in enumerate(names)}
         given: Any = msgspec.defstruct("Given", fields, rename=renamed)
-        self.listing: Final[Callable[[bytes], Listing[Any]]] = msgspec.json.Decoder(Listing[given]).decode
-        self.found: Final[Callable[[bytes], Found[Any]]] = msgspec.json.Decoder(Found[given]).decode
-        self.batch: Final[Callable[[bytes], Batch[Any]]] = msgspec.json.Decoder(Batch[given]).decode
+        self.listing: Final[Callable[[Body], Listing[Any]]] = msgspec.json.Decoder(Listing[given]).decode
+        self.found: Final[Callable[[Body], Found[Any]]] = msgspec.json.Decoder(Found[given]).decode
+        self.batch: Final[Callable[[Body], Batch[Any]]] = msgspec.json.Decoder(Batch[given]).decode
 
     @staticmethod
     def values(record: Record[Any]) -> tuple[Any, ...]:
@@ -214,6 +216,6 @@ class Properties:
 
 
 @cache
-def decoder(shape: type[_Properties]) -> Callable[[bytes], _Properties]:
+def decoder(shape: type[_Properties]) -> Callable[[Body], _Properties]:
     """Decodes answers of one shape."""
     return msgspec.json.Decoder(shape).decode

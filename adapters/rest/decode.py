@@ -21,6 +21,7 @@ import msgspec
 
 from syncd.adapter import MISSING
 from syncd.errors import ConfigError, Problem, SourceIncomplete
+from syncd.httpkit import Body
 
 MAX_COLUMNS: Final = 4096
 """No CRM has as many fields on one object. More are data in the place of names."""
@@ -99,7 +100,7 @@ class Decoder:
         self._id = id_field or wanted[0]
         self._quick = None if self._open or self._bare else _quick(records, self._all, self._said)
 
-    def __call__(self, body: bytes) -> Answered:
+    def __call__(self, body: Body) -> Answered:
         """Take one answer apart.
 
         Raises:
@@ -131,7 +132,7 @@ class Decoder:
         self._without_objects(answered)
         return answered
 
-    def _taken(self, body: bytes) -> tuple[list[list[Any]], dict[int, str], dict[str, Any]]:
+    def _taken(self, body: Body) -> tuple[list[list[Any]], dict[int, str], dict[str, Any]]:
         if self._quick is not None:
             try:
                 taken = self._quick(body)
@@ -192,7 +193,7 @@ class Decoder:
             for each, one in zip(flat, objects, strict=True)
         ], faults
 
-    def _complain(self, body: bytes) -> None:
+    def _complain(self, body: Body) -> None:
         """Every record lacks its id: that is the configuration, not the records."""
         first = next((one for one in self._list(_anything.decode(body)) if isinstance(one, dict)), {})
         raise ConfigError(
@@ -217,7 +218,7 @@ class Decoder:
                         )
 
 
-_Quick = Callable[[bytes], tuple[list[list[Any]], dict[str, Any]] | None]
+_Quick = Callable[[Body], tuple[list[list[Any]], dict[str, Any]] | None]
 
 
 class _Node:
@@ -299,7 +300,7 @@ def _quick(records: str, fields: Sequence[str], said: Sequence[str]) -> _Quick |
     place = whole.order.index(records)
     decoder = msgspec.json.Decoder(whole.struct, float_hook=Decimal)
 
-    def decode(body: bytes) -> tuple[list[list[Any]], dict[str, Any]] | None:
+    def decode(body: Body) -> tuple[list[list[Any]], dict[str, Any]] | None:
         values = whole.row(decoder.decode(body))
         if not isinstance(values[place], list):
             return None

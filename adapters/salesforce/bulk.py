@@ -22,7 +22,7 @@ from adapters.salesforce import errors
 from adapters.salesforce.decode import Row, Shape
 from adapters.salesforce.org import Org
 from syncd.errors import SourceIncomplete
-from syncd.httpkit import Refused
+from syncd.httpkit import Body, Refused
 
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 30.0
@@ -149,5 +149,5 @@ async def _take_away(org: Org, job: str, *, over: bool) -> None:
         await org.send("DELETE", f"jobs/query/{job}")
 
 
-def _read_job(body: bytes) -> _Job:
+def _read_job(body: Body) -> _Job:
     return msgspec.json.decode(body, type=_Job)

@@ -17,6 +17,7 @@ import msgspec
 from adapters.salesforce.schema import Column, Kind
 from syncd.adapter import MISSING
 from syncd.errors import SourceIncomplete
+from syncd.httpkit import Body
 
 Row = list[Any]
 
@@ -59,7 +60,7 @@ class Shape:
                 row[place] = normal_moment(row[place])
         return rows
 
-    def csv_lines(self, body: bytes) -> list[list[str]]:
+    def csv_lines(self, body: Body) -> list[list[str]]:
         """The lines of a CSV text, without its header; `csv_rows` makes rows of them.
 
         Raises:

@@ -21,7 +21,7 @@ from adapters.salesforce.schema import Catalogue, ObjectInfo
 from adapters.salesforce.stages import examine_stages
 from syncd.adapter import Check, SourceContext
 from syncd.errors import AuthFailed, ConfigError, SourceIncomplete, SourceUnavailable
-from syncd.httpkit import Answer, Refused
+from syncd.httpkit import Answer, Body, Refused
 from syncd.httpkit.links import taken_apart
 
 _OBJECT: Final = "Opportunity"
@@ -268,5 +268,5 @@ def _is_version(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
 
 
-def _decode_any(body: bytes) -> dict[str, Any]:
+def _decode_any(body: Body) -> dict[str, Any]:
     return msgspec.json.decode(body, type=dict[str, Any])

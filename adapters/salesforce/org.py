@@ -22,7 +22,7 @@ import msgspec
 from adapters.salesforce import errors
 from adapters.salesforce.settings import LARGEST_PAGE, SalesforceSettings
 from syncd.errors import SourceIncomplete
-from syncd.httpkit import Answer, Clock, HttpClient, Reaction
+from syncd.httpkit import Answer, Body, Clock, HttpClient, Reaction
 from syncd.httpkit.links import taken_apart
 
 _Value = TypeVar("_Value")
@@ -64,7 +64,7 @@ class Org:
         path: str,
         params: Mapping[str, str] | None = None,
         *,
-        decode: Callable[[bytes], _Value],
+        decode: Callable[[Body], _Value],
         headers: Mapping[str, str] | None = None,
     ) -> tuple[_Value, Answer]:
         """Read something below the data API's root; see `HttpClient.get_json`."""
@@ -79,7 +79,7 @@ class Org:
         path = f"{self._data}/{path}"
         await self.client.request(method, path, headers=self._headers, json=json, repeatable=False)
 
-    async def post(self, path: str, json: Any, *, decode: Callable[[bytes], _Value]) -> _Value:
+    async def post(self, path: str, json: Any, *, decode: Callable[[Body], _Value]) -> _Value:
         """Ask for something to be made that does no harm when made twice; see `HttpClient.request_json`."""
         self._may_ask()
         path = f"{self._data}/{path}"
@@ -143,12 +143,12 @@ class Org:
             return self.clock.now()
 
     async def _first(
-        self, soql: str, decode: Callable[[bytes], Any], *, everything: bool, size: int | None = None
+        self, soql: str, decode: Callable[[Body], Any], *, everything: bool, size: int | None = None
     ) -> Any:
         path = "queryAll" if everything else "query"
         return (await self.get(path, {"q": soql}, decode=decode, headers=self._paging(size)))[0]
 
-    async def _page(self, path: str, decode: Callable[[bytes], Any]) -> Any:
+    async def _page(self, path: str, decode: Callable[[Body], Any]) -> Any:
         self._may_ask()
         headers = {**self._headers, **self._paging()}
         return (await self.client.get_json(path, decode=decode, headers=headers))[0]

@@ -30,7 +30,7 @@ from adapters.salesforce.together import all_of
 from adapters.salesforce.watermark import Border, Mark
 from syncd.adapter import Move, Page, SourceContext
 from syncd.errors import WatermarkLost
-from syncd.httpkit import Refused
+from syncd.httpkit import Body, Refused
 
 OBJECT: Final = "Opportunity"
 
@@ -258,7 +258,7 @@ class Pull:
         return list(dict.fromkeys([*self._remarks, *self._children.notes, *from_history]))
 
 
-def _read_deletions(body: bytes) -> _Deletions:
+def _read_deletions(body: Body) -> _Deletions:
     return msgspec.json.decode(body, type=_Deletions)
 
 

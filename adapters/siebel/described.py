@@ -18,7 +18,7 @@ from adapters.siebel.dialect import UNKNOWN_FIELD, error_code
 from adapters.siebel.queries import Queries
 from syncd.adapter import SourceContext
 from syncd.errors import ConfigError, Problem
-from syncd.httpkit import Refused
+from syncd.httpkit import Body, Refused
 
 
 class _Schema(msgspec.Struct):
@@ -34,7 +34,7 @@ class _Description(msgspec.Struct):
     definitions: dict[str, _Schema] = {}
 
 
-def fields_of(body: bytes, wanted: Collection[str]) -> frozenset[str]:
+def fields_of(body: Body, wanted: Collection[str]) -> frozenset[str]:
     """The fields of the component that has most of the wanted ones: a description may hold children as well.
 
     Raises:

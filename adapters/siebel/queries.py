@@ -18,7 +18,7 @@ from adapters.siebel.records import NOTHING, Answered, Decoder
 from adapters.siebel.settings import LARGEST_PAGE, SiebelSettings
 from adapters.siebel.walk import Ask, Walk
 from syncd.adapter import SourceContext
-from syncd.httpkit import Clock, HttpClient, Refused
+from syncd.httpkit import Body, Clock, HttpClient, Refused
 
 
 class Queries:
@@ -91,7 +91,7 @@ class Queries:
         """
         return await self._asker(path, fields, search, view_mode, size)(0, counted)
 
-    async def anything(self, path: str, decode: Callable[[bytes], Any]) -> Any:
+    async def anything(self, path: str, decode: Callable[[Body], Any]) -> Any:
         """Something that is no list of records; None where Siebel says that there is nothing.
 
         Raises:

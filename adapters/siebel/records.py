@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.siebel.dialect import BLANK
 from syncd.adapter import MISSING
+from syncd.httpkit import Body
 from syncd.httpkit.links import query_of
 
 _BLANK_BYTES: Final = BLANK.encode()
@@ -55,7 +56,7 @@ class Decoder:
         self._texts = _envelope(fields, strict=True)
         self._any = _envelope(fields, strict=False)
 
-    def __call__(self, body: bytes) -> Answered:
+    def __call__(self, body: Body) -> Answered:
         """Take an answer apart.
 
         Raises:

@@ -10,9 +10,10 @@
 Not for: what a system's paths, fields and error codes mean; each adapter knows its own.
 """
 
+from syncd.httpkit.bodies import Body
 from syncd.httpkit.budget import Budget
 from syncd.httpkit.client import Answer, Clock, HttpClient, Refused
 from syncd.httpkit.reactions import Reaction, usual_reaction
 from syncd.httpkit.settings import HttpSettings
 
-__all__ = ["Answer", "Budget", "Clock", "HttpClient", "HttpSettings", "Reaction", "Refused", "usual_reaction"]
+__all__ = ["Answer", "Body", "Budget", "Clock", "HttpClient", "HttpSettings", "Reaction", "Refused", "usual_reaction"]

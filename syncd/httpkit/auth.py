@@ -25,7 +25,7 @@ import msgspec
 
 from syncd.errors import AuthFailed, ConfigError, Problem
 from syncd.httpkit.again import FEW, Again
-from syncd.httpkit.bodies import TooLarge, whole_body
+from syncd.httpkit.bodies import Body, TooLarge, whole_body
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
 from syncd.httpkit.settings import (
     Auth,
@@ -175,7 +175,7 @@ class _Token(Authenticator):
         # A token that lives shorter than we renew early would be fetched for every request.
         self._ends = asked + max(_life(fields.get("expires_in")), _EARLY + 1)
 
-    async def _ask(self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
+    async def _ask(self, client: httpx.AsyncClient, form: Mapping[str, str], headers: Mapping[str, str]) -> Body:
         """The body of the server's answer.
 
         Raises:
@@ -277,7 +277,7 @@ _ERROR_CODES: Final = (
 """The error codes of RFC 6749 section 5.2; any other text of the server is not repeated."""
 
 
-def _error_code(content: bytes) -> str:
+def _error_code(content: Body) -> str:
     try:
         said = msgspec.json.decode(content, type=dict[str, Any]).get("error")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

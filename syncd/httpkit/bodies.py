@@ -14,11 +14,15 @@ _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 another, or by those that others may have installed for httpx, it grows without a limit before anybody can count it."""
 
 
+Body = bytes | bytearray
+"""The body of an answer. A large one is handed on as it was gathered, since a copy would take as much again."""
+
+
 class TooLarge(Exception):
     """A body is larger than its limit."""
 
 
-async def whole_body(response: httpx.Response, limit: int) -> bytes:
+async def whole_body(response: httpx.Response, limit: int) -> bytearray:
     """The body of an answer that is being streamed.
 
     Args:
@@ -36,4 +40,4 @@ async def whole_body(response: httpx.Response, limit: int) -> bytes:
         body += piece
         if len(body) > limit:
             raise TooLarge
-    return bytes(body)
+    return body

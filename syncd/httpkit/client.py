@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -26,7 +27,7 @@ import tenacity
 from syncd.errors import AuthFailed, ConfigError, Problem, SourceIncomplete, SourceUnavailable
 from syncd.httpkit.again import FEW, Again
 from syncd.httpkit.auth import Authenticator, authenticator
-from syncd.httpkit.bodies import TooLarge, whole_body
+from syncd.httpkit.bodies import Body, TooLarge, whole_body
 from syncd.httpkit.budget import Budget
 from syncd.httpkit.links import joined, on_own_host, same_origin
 from syncd.httpkit.reactions import Reaction, retry_after, usual_reaction
@@ -41,6 +42,7 @@ _LONGEST_WAIT: Final = 30.0
 _FIRST_WAIT: Final = 0.5
 _DEADLINES: Final = 10
 """One request may take so many times as long as the system may stay silent."""
+_MARKUP: Final = re.compile(rb"\s*<")
 _REDIRECTS: Final = 3
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "syncd"}
 
@@ -63,7 +65,7 @@ class Answer:
 
     status: int
     headers: httpx.Headers
-    body: bytes
+    body: Body
 
 
 React = Callable[[Answer], Reaction]
@@ -151,7 +153,7 @@ class HttpClient:
         path: str,
         params: Mapping[str, str] | None = None,
         *,
-        decode: Callable[[bytes], _Decoded],
+        decode: Callable[[Body], _Decoded],
         headers: Mapping[str, str] | None = None,
     ) -> tuple[_Decoded, Answer]:
         """Read something.
@@ -176,7 +178,7 @@ class HttpClient:
         path: str,
         params: Mapping[str, str] | None = None,
         *,
-        decode: Callable[[bytes], _Decoded],
+        decode: Callable[[Body], _Decoded],
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         content: bytes | None = None,
@@ -185,10 +187,10 @@ class HttpClient:
         """Ask something that is answered in JSON; arguments and errors are those of `request` and `get_json`."""
 
         def decoded(answer: Answer) -> _Decoded:
-            if answer.status == 204 or not answer.body.strip():  # noqa: PLR2004 - no content
+            if answer.status == 204 or not answer.body or answer.body.isspace():  # noqa: PLR2004 - no content
                 raise Again("answered without a body", attempts=FEW)
             kind = answer.headers.get("content-type", "")
-            if "html" in kind or answer.body.lstrip()[:1] == b"<":
+            if "html" in kind or _MARKUP.match(answer.body):
                 raise Again("answered with a web page instead of data", attempts=FEW)
             try:
                 return decode(answer.body)
@@ -200,7 +202,8 @@ class HttpClient:
             method, path, params, headers=headers, json=json, content=content, repeatable=repeatable,
             check=lambda answer: kept.append(decoded(answer)),
         )  # fmt: skip
-        return kept[-1], answer
+        # A page may be megabytes, and whoever keeps the answer keeps it for its headers.
+        return kept[-1], replace(answer, body=b"")
 
     async def request(
         self,
@@ -315,7 +318,7 @@ class HttpClient:
             url, given = target, {**given, "params": None}
         raise SourceUnavailable("the system redirects in circles", f"check `base_url` of source {self._name}")
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: httpx.Response) -> bytearray:
         try:
             return await whole_body(response, self._max_body)
         except TooLarge:
