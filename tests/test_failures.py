@@ -226,7 +226,7 @@ def test_a_full_disk_for_real(desk):
     """The same on a disk that really is full."""
     disk = desk.folder / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("this machine lets nobody mount")
     try:
         desk.configure("sqlite:///disk/store.db")
