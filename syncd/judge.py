@@ -90,7 +90,10 @@ class Judge:
         self._bit = {code: 1 << index for index, code in enumerate(self.codes)}
         self._names = Names(self.codes, tuple(stage.id for stage in process.stages), {})
         self._former = Former(process)
-        self._turning = [rule for rule in dated if type(rule).turns is not DatedRule.turns]
+        self._turning = [rule for rule in dated if rule.echo]
+        # No date up to that day has anything left to change.
+        echo = max((rule.echo for rule in self._turning), default=0)
+        self._echoed = date.fromordinal(max(today.toordinal() - echo, 1))
         self._denied_at, self._form_at = len(process.evidence), 2 * len(process.evidence)
         self._narrow = Recall(memory)
         self._strange: dict[str | None, Verdict] = self._narrow.table()
@@ -159,7 +162,10 @@ class Judge:
 
         What a company's own rules say may depend on the day as well, and is not asked.
         """
-        today = self.today
+        today, last = self.today, self._echoed
+        latest, due = opportunity.latest, opportunity.decision_due
+        if opportunity.form != UNFORMED and (latest is None or latest <= last) and (due is None or due <= last):
+            return None
         days = [day for day in opportunity.dates.values() if day > today]
         index = self.process.stage_index.get(opportunity.stage or "")
         if index is not None:

@@ -90,8 +90,7 @@ class SourceJudging:
         for keys in self._wakes.due(self._judge.today):
             for records in reader.some(keys):
                 self.withdraw(records, then)
-                for _, opportunity, trail in records:
-                    self.totals.add(opportunity, self._judge.judge(opportunity, trail))
+                self.totals.add((one.opportunity, self._judge.judge(one.opportunity, one.trail)) for one in records)
 
     def withdraw(self, records: Sequence[Stored], judge: Judge | None = None) -> None:
         """Undo that some records were counted.
@@ -101,8 +100,7 @@ class SourceJudging:
             judge: By whom, if not by the judge of this run.
         """
         verdict = (judge or self._judge).judge
-        for _, opportunity, trail in records:
-            self.totals.add(opportunity, verdict(opportunity, trail), -1)
+        self.totals.add(((one.opportunity, verdict(one.opportunity, one.trail)) for one in records), -1)
 
     def take(self, records: Sequence[Stored]) -> None:
         """Judge some records that are not counted, and count them."""
@@ -129,15 +127,14 @@ class SourceJudging:
         return self.totals.coverage(self._source)
 
     def _settle(self, records: Sequence[Stored], *, count: bool) -> None:
-        judge, add = self._judge.judge, self.totals.add
+        verdicts = [self._judge.judge(opportunity, trail) for _, opportunity, trail in records]
+        if count:
+            self.totals.add(zip([one.opportunity for one in records], verdicts, strict=True))
         remembers = self._ledger.remembers
         judged: list[Judged] = []
         waking: list[tuple[int, date]] = []
-        for key, opportunity, trail in records:
-            verdict = judge(opportunity, trail)
-            if count:
-                add(opportunity, verdict)
-            lost = opportunity.status == "lost"
+        for (key, opportunity, _), said in zip(records, verdicts, strict=True):
+            verdict, lost = said, opportunity.status == "lost"
             if verdict.findings:
                 if opportunity.unreadable:
                     verdict = replace(verdict, findings=with_its_text(verdict.findings, opportunity))

@@ -9,7 +9,7 @@ Not for: keeping them (`syncd.store.totals`), or choosing those records (`syncd.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -61,23 +61,24 @@ class Totals:
         self.opportunities = 0
         self.judged = 0
 
-    def add(self, opportunity: Opportunity, verdict: Verdict, times: int = 1) -> None:
-        """Count one record.
+    def add(self, judged: Iterable[tuple[Opportunity, Verdict]], times: int = 1) -> None:
+        """Count some records.
 
         Args:
-            opportunity: As last read.
-            verdict: What was said of it.
-            times: 1, or -1 to undo that it was counted with this verdict.
+            judged: Each as last read, and what was said of it.
+            times: 1, or -1 to undo that they were counted with these verdicts.
         """
-        self._tally[verdict.due_bits, verdict.unknown_bits] += times
-        self.pipeline.add(opportunity, verdict.proven_index, verdict.possible_index, times)
-        self.judged += times
-        if opportunity.status == "open":
-            self.opportunities += times
-        for finding in verdict.findings:
-            self.severities[finding.severity] += times
-            self.rules[finding.rule] += times
-        if len(self._tally) > _TALLIES:
+        tally, add = self._tally, self.pipeline.add
+        for opportunity, verdict in judged:
+            tally[verdict.due_bits, verdict.unknown_bits] += times
+            add(opportunity, verdict.proven_index, verdict.possible_index, times)
+            self.judged += times
+            if opportunity.status == "open":
+                self.opportunities += times
+            for finding in verdict.findings:
+                self.severities[finding.severity] += times
+                self.rules[finding.rule] += times
+        if len(tally) > _TALLIES:
             self._add_up()
 
     def coverage(self, source: str) -> list[Coverage]:

@@ -296,10 +296,12 @@ class DatedRule(_ColumnRule):
     Attributes:
         reads: The bits of the facts it is shown to tell whether it applies and is settled.
         asks: The bits of `syncd.form` that tell of the fields it looks at for that.
+        echo: How many days after a date of the record the last of its `turns` may come.
     """
 
     reads: int = 0
     asks: int = 0
+    echo: int = 0
 
     def applies(self, fields: Fields) -> bool:  # noqa: ARG002 - most look no further than the column
         """Whether the rule, due in the column, is due for a record with these fields."""

@@ -228,6 +228,7 @@ class DecisionDue(DatedRule):
     bench: Bench
     info: RuleInfo = CHK010
     asks: int = ANSWER << DECISION | OVERDUE
+    echo: int = 1
     reads: int = field(init=False)
 
     def __post_init__(self) -> None:

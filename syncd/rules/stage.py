@@ -211,7 +211,7 @@ class StageBehindEvidence(DatedRule):
     bench: Bench
     info: RuleInfo = STG005
     asks: int = DATED | DISORDERLY
-    grace_days: int = field(init=False)
+    echo: int = field(init=False)
     graced: date = field(init=False)
     outcomes: tuple[tuple[int, ...], ...] = field(init=False)
     advance: Callable[[Rank], Fix] = field(init=False)
@@ -221,7 +221,7 @@ class StageBehindEvidence(DatedRule):
         grace_days = int(policy.option("STG005", "grace_days", DEFAULT_GRACE_DAYS))
         # The first day that still has its grace, as far back as days go.
         graced = date.fromordinal(max(self.bench.today.toordinal() - grace_days, 1))
-        object.__setattr__(self, "grace_days", grace_days)
+        object.__setattr__(self, "echo", grace_days + 1)
         object.__setattr__(self, "graced", graced)
         object.__setattr__(self, "outcomes", tuple(outcome_bits(process, one) for one in process.stages))
         object.__setattr__(self, "advance", lru_cache(_ADVANCES)(lambda rank: move(process, rank, rank.index + 1)))
@@ -232,8 +232,8 @@ class StageBehindEvidence(DatedRule):
 
     def turns(self, opportunity: Opportunity, index: int) -> Iterable[date]:
         """The day after the grace of each fact of the outcome, unless it lies beyond all days."""
-        dates, grace = opportunity.dates, self.grace_days + 1
-        ends = [dates[bit].toordinal() + grace for bit in self.outcomes[index] if bit in dates]
+        dates = opportunity.dates
+        ends = [dates[bit].toordinal() + self.echo for bit in self.outcomes[index] if bit in dates]
         return [date.fromordinal(end) for end in ends if end <= _LAST]
 
     def settle(self, fields: Fields) -> Fact | None:
