@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
+from columns import OUTCOMES
 from peers import DATED, FACTS, GRACE_DAYS, QUALIFIED, day_of
 
 _DUE: Final = 'status != "lost" && stage >= {stage} && '
@@ -21,17 +22,8 @@ _NUMERIC: Final = _DUE.format(stage=1) + "stage <= 7 && "
 _ON_CHART: Final = "probability in [0.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0]"
 _FIGURE: Final = "{1: 0.0, 2: 10.0, 3: 20.0, 4: 40.0, 5: 60.0, 6: 80.0, 7: 100.0}[stage]"
 
-_OUTCOMES: Final = (
-    ("prospect.sponsor_identified",),
-    ("qualify.sponsor_letter_agreed", "qualify.assessment_completed"),
-    ("develop.eval_plan_agreed",),
-    ("solution.preliminary_solution_agreed",),
-    ("proof.verbal_approval",),
-    ("close.documents_signed",),
-    ("deploy.deployed",),
-    ("support.supportability_review",),
-)
-"""The facts that make each column's outcome from Prospect on; any one suffices."""
+_OUTCOMES: Final = OUTCOMES[1:]
+"""Those from Prospect on."""
 
 _STANDING: Final[Mapping[str, str]] = {
     "PRB001": f"{_NUMERIC}{_ON_CHART} && probability != {_FIGURE}",

@@ -11,7 +11,6 @@ Not for: the judge alone (`judge.py`).
 from __future__ import annotations
 
 import argparse
-import os
 import sqlite3
 import sys
 import tempfile
@@ -20,13 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from figures import Spread, machine, table, write_section
 from generate import AS_OF, write
-from measure import Cost, RunFailed, measure
+from measure import Cost, RunFailed, WrongResult, environment, measure
+from reports import read_report
 from truth import Truth
 
-_PROJECT: Final = Path(__file__).resolve().parent.parent
 _FLOOR: Final = Path(__file__).with_name("floor.py")
 _CONFIG: Final = """\
 [syncd]
@@ -38,31 +36,6 @@ path = "pipeline.csv"
 mapping = "canonical"
 """
 _HELP_RUNS: Final = 5
-
-
-class WrongResult(Exception):
-    """A run did not find what it must, so its time means nothing."""
-
-
-class _Found(msgspec.Struct):
-    rule: str
-    id: str
-
-
-class _Source(msgspec.Struct):
-    complete: bool
-    read: int
-    judged: int
-    rejected: int
-
-
-class _Report(msgspec.Struct):
-    sources: list[_Source]
-    discrepancies: list[_Found]
-
-
-class _FloorReport(msgspec.Struct):
-    discrepancies: list[_Found]
 
 
 @dataclass(slots=True)
@@ -104,7 +77,7 @@ class Bench:
         output.unlink(missing_ok=True)
         command = _syncd("check", "-c", "syncd.toml", "--output-format", "json", "-o", output.name)
         command += ["--as-of", AS_OF.isoformat(), "-q"]
-        cost = measure(command, folder=self.folder, environment=_environment(self.folder), accept=(1,))
+        cost = measure(command, folder=self.folder, environment=environment(self.folder), accept=(1,))
         if not output.exists():
             raise RunFailed(f"{' '.join(command)} wrote no report:\n{cost.messages}")
         self.size["syncd check"] = output.stat().st_size
@@ -122,18 +95,18 @@ class Bench:
         output = self.folder / "floor.json"
         command = [sys.executable, str(_FLOOR), "pipeline.csv", "floor.db", output.name]
         options = ["--rows", str(self.rows), "--discrepancies", str(self.discrepancies)]
-        cost = measure([*command, *options], folder=self.folder, environment=_environment(self.folder))
+        cost = measure([*command, *options], folder=self.folder, environment=environment(self.folder))
         self.size["floor"] = output.stat().st_size
         connection = sqlite3.connect(self.folder / "floor.db")
         stored = connection.execute("SELECT count(*) FROM opportunity").fetchone()[0]
         connection.close()
-        written = len(msgspec.json.decode(output.read_bytes(), type=_FloorReport).discrepancies)
+        written = len(read_report(output).discrepancies)
         if (stored, written) != (self.rows, self.discrepancies):
             raise WrongResult(f"the floor stored {stored} of {self.rows} rows and wrote {written} discrepancies")
         return cost
 
     def _verify(self, output: Path) -> None:
-        report = msgspec.json.decode(output.read_bytes(), type=_Report)
+        report = read_report(output)
         wrong = self.truth.differences((found.rule, found.id) for found in report.discrepancies)
         for source in report.sources:
             if (source.complete, source.read, source.judged, source.rejected) != (True, self.rows, self.rows, 0):
@@ -151,13 +124,6 @@ def _syncd(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "syncd", *arguments]
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    # With compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own. All pipelines
-    # share them, or the first run over each would compile, which takes some memory more.
-    compiled = {"PYTHONPYCACHEPREFIX": str(folder.parent / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
-    return {**os.environ, **compiled, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}
-
-
 def measure_pairs(bench: Bench, pairs: int) -> list[str]:
     """The lines about time: ratios first, absolute figures after."""
     bench.check()
@@ -169,8 +135,7 @@ def measure_pairs(bench: Bench, pairs: int) -> list[str]:
         seconds.append(bench.check(fresh=False))
         _note(f"pair {number} of {pairs}: floor {floors[-1].wall:.2f} s, syncd {firsts[-1].wall:.2f} s")
     helps = [
-        measure(_syncd("--help"), folder=bench.folder, environment=_environment(bench.folder))
-        for _ in range(_HELP_RUNS)
+        measure(_syncd("--help"), folder=bench.folder, environment=environment(bench.folder)) for _ in range(_HELP_RUNS)
     ]
     ratios = [
         _ratio("first run / floor, wall", "<= 2.0", [run.wall for run in firsts], [run.wall for run in floors]),

@@ -28,6 +28,7 @@ from zoneinfo import ZoneInfo
 from columns import AT, COLUMNS
 from figures import Spread, machine, table, write_section
 from generate import AS_OF, rows
+from measure import WrongResult
 from truth import RULES, fired
 
 from syncd.adapter import Capabilities, Page
@@ -47,10 +48,6 @@ _TARGET: Final = "<= 25"
 """Milliseconds in process when nothing changed."""
 
 Row = Sequence[str]
-
-
-class WrongResult(Exception):
-    """A run did not report what the truth says."""
 
 
 class Feed:

@@ -29,6 +29,7 @@ from typing import Any, Final
 from cel_peer import CelRules, cel_record
 from figures import Spread, machine, table, write_section
 from generate import AS_OF, rows
+from measure import WrongResult
 from opportunities import opportunities, scatter
 from peers import record
 from pydantic_peer import rules as pydantic_rules
@@ -46,10 +47,6 @@ _RATES: Final = {"judge, generated": ">= 800"}
 """Thousand opportunities a second that are aimed at."""
 _RATIOS: Final = {"pydantic, generated": ">= 5", "CEL, generated": ">= 20"}
 """How many times as long as the judge the peers should take."""
-
-
-class WrongAnswer(Exception):
-    """The judge or a peer did not find what the truth says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def verify(cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], proces
     """Compare every answer with the truth; return how many findings the judge has.
 
     Raises:
-        WrongAnswer: One differs; the first is named.
+        WrongResult: One differs; the first is named.
     """
     judge, total = _judge(process), 0
     validated, expressions = pydantic_rules(AS_OF), CelRules.compile(AS_OF)
@@ -89,7 +86,7 @@ def verify(cells: Sequence[Sequence[str]], judged: Sequence[Opportunity], proces
             answers["CEL"] = set(expressions.broken(cel_record(plain)))
         for who, said in answers.items():
             if said != right:
-                raise WrongAnswer(
+                raise WrongResult(
                     f"{row[0]}: {who} has {sorted(said - right)} too many and lacks {sorted(right - said)}"
                 )
     return total
@@ -161,7 +158,7 @@ def main() -> int:
     gc.set_threshold(100_000, 50, 50)  # as the tool itself sets it
     try:
         lines = measure(count, rounds, given.seed)
-    except WrongAnswer as error:
+    except WrongResult as error:
         print(f"nothing is reported, because an answer is wrong: {error}", file=sys.stderr)
         return 1
     lines = [*lines, *machine("syncd", "msgspec", "pydantic", "cel-expr-python")]

@@ -19,9 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_PROJECT = Path(__file__).resolve().parent.parent
+
 
 class RunFailed(Exception):
     """A benchmarked command ended with a status it should not."""
+
+
+class WrongResult(Exception):
+    """A run did not find or keep what it must, so its time means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,16 @@ class Cost:
     peak: float
     status: int
     messages: str
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a benchmarked command that works in a folder.
+
+    It has compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own. All runs
+    share them, or the first over each pipeline would compile, which takes some memory more.
+    """
+    compiled = {"PYTHONPYCACHEPREFIX": str(folder.parent / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
+    return {**os.environ, **compiled, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}
 
 
 def measure(

@@ -22,8 +22,8 @@ from typing import Final
 import pull_tables as tables
 from dialects import DIALECTS, SELECTIONS
 from figures import machine, write_section
-from measure import RunFailed
-from pull_bench import PullBench, Run, WrongResult
+from measure import RunFailed, WrongResult
+from pull_bench import PullBench, Run
 
 _SMOKE: Final = "dynamics365"
 _SHARE: Final = 0.05

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -20,39 +19,16 @@ from typing import Any, Final, Self
 from urllib.parse import unquote, urlencode
 from urllib.request import ProxyHandler, build_opener
 
-import msgspec
 from dialects import DIALECTS, SELECTIONS, Shape, configuration
 from generate import AS_OF
-from measure import Cost, RunFailed, measure
+from measure import Cost, RunFailed, WrongResult, environment, measure
+from reports import read_report
 from truth import Truth
 
-_PROJECT: Final = Path(__file__).resolve().parent.parent
 _HERE: Final = Path(__file__).resolve().parent
 _OWN_HEADERS: Final = frozenset({"host", "connection", "accept-encoding", "content-length", "user-agent"})
 _TABLES: Final = ("snapshot", "snapshot_past", "discrepancy", "discrepancy_past", "visit", "move", "rejection")
 _OPEN: Final = build_opener(ProxyHandler({}))
-
-
-class WrongResult(Exception):
-    """A run did not find or keep what it must, so its time means nothing."""
-
-
-class _Found(msgspec.Struct):
-    rule: str
-    id: str
-
-
-class _Source(msgspec.Struct):
-    complete: bool
-    increment: bool
-    read: int
-    judged: int
-    rejected: int
-
-
-class _Report(msgspec.Struct):
-    sources: list[_Source]
-    discrepancies: list[_Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +81,11 @@ class PullBench:
     @classmethod
     def start(cls, crm: str, folder: Path, rows: int, seed: int, fields: str) -> Self:
         """Start the server and write the configuration."""
-        environment = _environment(folder, crm)
+        secrets = DIALECTS[crm].kind().secrets
+        surroundings = {**environment(folder), **secrets}
         options = ["--crm", crm, "--rows", str(rows), "--seed", str(seed), "--fields", fields]
         command = [sys.executable, str(_HERE / "pages.py"), str(folder), *options]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings)
         assert server.stdout is not None
         port = server.stdout.readline().strip()
         if not port:
@@ -118,7 +95,7 @@ class PullBench:
         (folder / "syncd.toml").write_text(configuration(crm, url), encoding="utf-8")
         (folder / "bench.toml").write_text(shape.mapping(), encoding="utf-8")
         truths = {state: Truth.load(folder / f"truth-{state}.json") for state in ("base", "changed")}
-        return cls(crm, folder, rows, fields, url, truths, server, environment=environment)
+        return cls(crm, folder, rows, fields, url, truths, server, environment=surroundings)
 
     @property
     def width(self) -> int:
@@ -213,7 +190,7 @@ class PullBench:
     def _verify(self, output: Path, truth: Truth, *, whole: bool) -> None:
         if not output.exists():
             raise RunFailed(f"syncd wrote no report about {self.crm}")
-        report = msgspec.json.decode(output.read_bytes(), type=_Report)
+        report = read_report(output)
         wrong = [f"{self.crm}: {one}" for one in truth.differences((one.rule, one.id) for one in report.discrepancies)]
         wrong += [
             f"of {self.rows} rows the source gave {source}"
@@ -243,10 +220,3 @@ def _digest(connection: sqlite3.Connection, table: str) -> str:
     for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3"):
         digest.update(repr(row).encode())
     return digest.hexdigest()
-
-
-def _environment(folder: Path, crm: str) -> dict[str, str]:
-    # With compiled modules, as pip installs them: a checkout may be unable, or told not, to keep its own.
-    compiled = {"PYTHONPYCACHEPREFIX": str(folder.parent / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
-    secrets = DIALECTS[crm].kind().secrets
-    return {**os.environ, **compiled, **secrets, "PYTHONPATH": str(_PROJECT), "NO_COLOR": "1"}

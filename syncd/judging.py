@@ -1,6 +1,6 @@
 """Judges records of one source: keeps the life of each discrepancy, adds up what reports tell.
 
-Not for: the rules (`syncd.judge`), which records a run judges (`syncd.renewal`), or the order of its steps
+Not for: the rules (`syncd.judge`), which records a run judges (`syncd.scope`), or the order of its steps
 (`syncd.run`).
 """
 
@@ -51,7 +51,6 @@ class SourceJudging:
             connection, source_id=row.source_id, seq=seq, last_judged=row.judged_run, rules=judge.codes
         )
         self._wakes = Wakes(connection, row.source_id)
-        self._renews = False
         self.totals = Totals(judge.process, judge.codes)
 
     @property
@@ -68,7 +67,6 @@ class SourceJudging:
 
     def begin(self) -> None:
         """Start from nothing; every record is going to be taken."""
-        self._renews = False
         self.totals = Totals(self._judge.process, self._judge.codes)
         self._wakes.clear()
 
@@ -82,25 +80,19 @@ class SourceJudging:
             day: The day they were judged by.
             reader: Of the source.
         """
-        self._renews = True
         self.totals.restore(totals)
         if day == self._judge.today:
             return
         then = self._judge.on(day)
         for keys in self._wakes.due(self._judge.today):
             for records in reader.some(keys):
-                self.withdraw(records, then)
-                self.totals.add((one.opportunity, self._judge.judge(one.opportunity, one.trail)) for one in records)
+                self._count(records, then, -1)
+                self._count(records, self._judge, 1)
 
-    def withdraw(self, records: Sequence[Stored], judge: Judge | None = None) -> None:
-        """Undo that some records were counted.
-
-        Args:
-            records: As they were counted.
-            judge: By whom, if not by the judge of this run.
-        """
-        verdict = (judge or self._judge).judge
-        self.totals.add(((one.opportunity, verdict(one.opportunity, one.trail)) for one in records), -1)
+    def withdraw(self, records: Sequence[Stored]) -> None:
+        """Undo that some records, as they were counted, were; and that a day was noted for them."""
+        self._count(records, self._judge, -1)
+        self._wakes.forget([one.key for one in records])
 
     def take(self, records: Sequence[Stored]) -> None:
         """Judge some records that are not counted, and count them."""
@@ -109,6 +101,7 @@ class SourceJudging:
     def settle_due(self, reader: SnapshotReader) -> None:
         """Settle the records whose day has come and that nothing else made to be judged; they are counted already."""
         for keys in self._wakes.due(self._judge.today):
+            self._wakes.forget(keys)
             for records in reader.some(keys):
                 self._settle(records, count=False)
 
@@ -119,8 +112,6 @@ class SourceJudging:
             keys: Of which records; None for all of the source.
         """
         self._ledger.close_absent(keys)
-        if keys is not None:
-            self._wakes.forget(keys)  # those that are there are noted anew when they are taken
 
     def coverage(self) -> list[Coverage]:
         """For how many of the records each rule was due and could, or could not, be decided."""
@@ -146,9 +137,10 @@ class SourceJudging:
             if (opportunity.dates or opportunity.decision_due) and (day := self._judge.wakes(opportunity)):
                 waking.append((key, day))
         self._ledger.merge(judged)
-        if self._renews:
-            self._wakes.forget([key for key, _, _ in records])
         self._wakes.note(waking)
+
+    def _count(self, records: Sequence[Stored], judge: Judge, times: int) -> None:
+        self.totals.add(((one.opportunity, judge.judge(one.opportunity, one.trail)) for one in records), times)
 
     def _subject(self, opportunity: Opportunity, verdict: Verdict) -> Subject:
         return Subject(

@@ -45,6 +45,10 @@ class Terms:
     afresh: bool
     later: bool
 
+    def follow(self, last: KeptTotals) -> bool:
+        """Whether a run on these terms may go on from what an earlier one came to."""
+        return not self.afresh and last.ruling == self.ruling != "" and last.as_of <= self.today
+
 
 class Scope(Follower, Protocol):
     """Follows a pull, and has judged everything that it must when the pull has ended and `finish` was called."""
@@ -144,10 +148,9 @@ def scope_of(connection: Connection, judging: SourceJudging, row: SourceRow, pro
     """The scope of a source in a run."""
     reader = SnapshotReader(connection, row.source_id, process)
     last = totals_of(connection, row.source_id)
-    same = last is not None and last.ruling == terms.ruling != "" and last.as_of <= terms.today
-    if last is None or not same or terms.afresh:
-        return EveryRecord(judging, reader, later=terms.later)
-    return ChangedRecords(judging, reader, last, later=terms.later)
+    if last is not None and terms.follow(last):
+        return ChangedRecords(judging, reader, last, later=terms.later)
+    return EveryRecord(judging, reader, later=terms.later)
 
 
 def keep_outcome(connection: Connection, judging: SourceJudging, row: SourceRow, terms: Terms) -> None:

@@ -3,7 +3,7 @@
 A record can be taken out again by the verdict it was counted with. So a run may go on from the totals of the last one
 and count anew only the records whose verdict may be another.
 
-Not for: keeping them (`syncd.store.totals`), or choosing those records (`syncd.renewal`).
+Not for: keeping them (`syncd.store.totals`), or choosing those records (`syncd.scope`).
 """
 
 from __future__ import annotations
