@@ -64,7 +64,7 @@ def spoiled(body, chance):
 
 
 async def use(make, spoiling, ids, since):
-    """Pull everything, pull an increment, and look at everything; a whole pull may lack what was spoiled and no more."""
+    """Pull everything, then an increment, and look at everything; a whole pull lacks no more than was spoiled."""
     for mark in (None, since):
         made = make()
         before, given = spoiling.count, set()
