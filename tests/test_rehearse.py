@@ -1,7 +1,6 @@
 """The rehearsal: records put into a system's fields by its mapping backwards mean the same when read forwards."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -38,6 +37,14 @@ def test_copies_differ_by_id_alone():
     assert [{**one, "id": ""} for one in twice[len(once) :]] == [{**one, "id": ""} for one in once]
 
 
+HEEDING_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from syncd.cli import main
+main()
+"""
+"""Where the tests run in the background of a shell, Ctrl-C is ignored, and would be by whatever they start."""
+
 CRMS = ("siebel", "dynamics365", "salesforce", "hubspot", "rest")
 
 
@@ -45,8 +52,9 @@ def test_every_system_is_read_and_the_truth_is_found(tmp_path):
     """`syncd rehearse`, then `syncd check`: every system is read over HTTP, and exactly what was planted is found."""
     syncd = [sys.executable, "-m", "syncd"]
     sources = [word for name in CRMS for word in ("--source", name)]
-    log = (tmp_path / "log").open("w")
-    rehearsal = subprocess.Popen([*syncd, "rehearse", *sources], cwd=tmp_path, stdout=log, env=os.environ)
+    with (tmp_path / "log").open("w") as log:
+        command = [sys.executable, "-c", HEEDING_CTRL_C, "rehearse", *sources]
+        rehearsal = subprocess.Popen(command, cwd=tmp_path, stdout=log)
     try:
         deadline = time.monotonic() + 60
         while "Ctrl-C" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
@@ -57,8 +65,11 @@ def test_every_system_is_read_and_the_truth_is_found(tmp_path):
         examined = subprocess.run(doctor, cwd=tmp_path, capture_output=True, check=False, timeout=120)
     finally:
         rehearsal.send_signal(signal.SIGINT)
-        rehearsal.wait(timeout=20)
-        log.close()
+        try:
+            rehearsal.wait(timeout=20)
+        finally:
+            rehearsal.kill()
+            rehearsal.wait()
 
     truth = json.loads((tmp_path / "rehearsal" / "truth.json").read_text())
     assert [one.returncode for one in done] == [1, 1]
