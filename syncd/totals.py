@@ -69,15 +69,17 @@ class Totals:
             times: 1, or -1 to undo that they were counted with these verdicts.
         """
         tally, add = self._tally, self.pipeline.add
+        records = opened = 0
         for opportunity, verdict in judged:
             tally[verdict.due_bits, verdict.unknown_bits] += times
             add(opportunity, verdict.proven_index, verdict.possible_index, times)
-            self.judged += times
-            if opportunity.status == "open":
-                self.opportunities += times
+            records += 1
+            opened += opportunity.status == "open"
             for finding in verdict.findings:
                 self.severities[finding.severity] += times
                 self.rules[finding.rule] += times
+        self.judged += records * times
+        self.opportunities += opened * times
         if len(tally) > _TALLIES:
             self._add_up()
 
